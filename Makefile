@@ -1,0 +1,40 @@
+# Holdfast's one-word commands. `make demo` and `make test` do all the set-up they need.
+#   make demo                    the main loop on real data (KEEP=1 leaves it running)
+#   make test [SUITE=unit|contract|system|clients|faults|check]
+#   make bench [BENCH=loop]      ratios against peers and physical limits
+#   make faults [SUITE=kill] [SEED=1] [N=50]   the long fault campaigns, resumable
+#   make fuzz [TARGET=infer] [SECONDS=60]      libFuzzer over what comes from outside
+#   make check                   format, tidy, include rules, sizes, shell scripts
+.DEFAULT_GOAL := build
+.PHONY: setup peers build demo test bench faults fuzz check clean
+
+setup:
+	@scripts/setup
+
+peers:
+	@scripts/setup --peers
+
+build: setup
+	@[ -f build/release/build.ninja ] || cmake --preset release
+	@cmake --build --preset release
+
+demo: build
+	@.deps/venv/bin/python examples/digits/demo.py
+
+test: build
+	@scripts/test $(SUITE)
+
+bench: peers build
+	@.deps/venv/bin/python bench/run.py $(BENCH)
+
+faults: build
+	@.deps/venv/bin/python tests/faults/campaign.py --suite "$(or $(SUITE),kill)" --seed "$(or $(SEED),1)" --count "$(or $(N),50)"
+
+fuzz: setup
+	@scripts/fuzz "$(or $(TARGET),all)" "$(or $(SECONDS),60)"
+
+check: build
+	@scripts/check
+
+clean:
+	rm -rf build

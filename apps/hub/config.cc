@@ -1,0 +1,107 @@
+#include "config.h"
+
+#include <cstdlib>
+
+#include "base/files.h"
+#include "base/yaml.h"
+#include "net/http/address.h"
+
+namespace holdfast {
+namespace {
+
+// Without TLS only loopback is served; what comes from elsewhere would travel in the clear.
+Result<void> check_loopback(const std::string& key, const std::string& address) {
+  TRY(const auto at, http::parse_host_port(address));
+  if (at.host == "localhost" || at.host == "::1" || at.host.starts_with("127.")) return {};
+  return fail(Code::invalid_argument, key + ": " + address +
+                                          " is not loopback, and this door has no TLS; listen on "
+                                          "127.0.0.1 and put a TLS proxy before it");
+}
+
+}  // namespace
+
+Result<HubConfig> parse_hub_config(const std::string& text, const std::string& source) {
+  HubConfig config;
+  TRY(YamlMap map, YamlMap::parse(text, source));
+  TRY(config.domain, map.text_or("domain", config.domain));
+  TRY(config.data, map.text_or("data", ""));
+  TRY(YamlMap listen, map.map("listen"));
+  TRY(config.http, listen.text_or("http", config.http));
+  TRY(config.blob, listen.text_or("blob", config.blob));
+  TRY(config.https, listen.text_or("https", ""));
+  TRY(config.mqtt, listen.text_or("mqtt", ""));
+  TRY_VOID(listen.finish());
+  TRY(YamlMap jobs, map.map("jobs"));
+  TRY(config.jobs_python, jobs.text_or("python", config.jobs_python));
+  if (!config.jobs_python.starts_with('/'))
+    return std::unexpected(jobs.error_at("python", "must be an absolute path"));
+  TRY(const int64_t slots, jobs.integer_or("slots", config.jobs_slots, 1, 64));
+  config.jobs_slots = static_cast<unsigned>(slots);
+  TRY_VOID(jobs.finish());
+  TRY(config.names, map.texts_or("names", {}));
+  TRY(const std::string database, map.text_or("database", "sqlite"));
+  if (database != "sqlite")
+    return std::unexpected(
+        map.error_at("database", "'" + database + "' is not offered; sqlite is"));
+  TRY(const std::string objects, map.text_or("objects", "file"));
+  if (objects != "file")
+    return std::unexpected(map.error_at("objects", "'" + objects + "' is not offered; file is"));
+  TRY_VOID(map.finish());
+  return config;
+}
+
+Result<HubConfig> read_hub_config(int argc, char** argv) {
+  std::string file, data, listen_http, listen_blob, listen_https, listen_mqtt;
+  const std::pair<const char*, std::string*> flags[] = {{"--config", &file},
+                                                        {"--data", &data},
+                                                        {"--listen-http", &listen_http},
+                                                        {"--listen-blob", &listen_blob},
+                                                        {"--listen-https", &listen_https},
+                                                        {"--listen-mqtt", &listen_mqtt}};
+  bool check_only = false;
+  for (int i = 1; i < argc; ++i) {
+    if (argv[i] == std::string("--check")) {
+      check_only = true;
+      continue;
+    }
+    std::string* into = nullptr;
+    for (const auto& [flag, value] : flags) {
+      if (argv[i] == std::string(flag)) into = value;
+    }
+    if (into == nullptr || i + 1 == argc) {
+      return fail(
+          Code::invalid_argument,
+          std::string("usage: holdfast hub [--check] [--config FILE] [--data DIR] [--listen-http "
+                      "ADDRESS] [--listen-blob ADDRESS] [--listen-https ADDRESS] [--listen-mqtt "
+                      "ADDRESS]; not understood: ") +
+              argv[i]);
+    }
+    *into = argv[++i];
+  }
+  HubConfig config;
+  if (!file.empty()) {
+    TRY(const std::string text, read_file(file, 1 << 20));
+    TRY(config, parse_hub_config(text, file));
+  }
+  const auto over = [](std::string& value, const std::string& flag, const char* variable) {
+    if (const char* text = std::getenv(variable)) value = text;
+    if (!flag.empty()) value = flag;
+  };
+  over(config.data, data, "HOLDFAST_HUB_DATA");
+  over(config.http, listen_http, "HOLDFAST_HUB_LISTEN_HTTP");
+  over(config.blob, listen_blob, "HOLDFAST_HUB_LISTEN_BLOB");
+  over(config.https, listen_https, "HOLDFAST_HUB_LISTEN_HTTPS");
+  over(config.mqtt, listen_mqtt, "HOLDFAST_HUB_LISTEN_MQTT");
+  if (config.data.empty())
+    return fail(Code::invalid_argument,
+                "the hub needs a data directory: --data DIR, or data: in its configuration");
+  TRY_VOID(check_loopback("listen.http", config.http));
+  TRY_VOID(check_loopback("listen.blob", config.blob));
+  for (const std::string& door : {config.https, config.mqtt}) {
+    if (!door.empty()) TRY_VOID(http::parse_host_port(door));
+  }
+  config.check_only = check_only;
+  return config;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,30 @@
+// hub.yaml, and the flags that override it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace holdfast {
+
+struct HubConfig {
+  std::string domain = "holdfast.internal";
+  std::string data;
+  std::string http = "127.0.0.1:8080";
+  std::string blob = "127.0.0.1:10000";
+  std::string https, mqtt;                       // doors with TLS; empty: closed
+  std::vector<std::string> names;                // further names and addresses in their certificate
+  std::string jobs_python = "/usr/bin/python3";  // the base interpreter of jobs
+  unsigned jobs_slots = 1;                       // jobs at a time
+  bool check_only = false;                       // --check: read the configuration, say "ok", end
+};
+
+// `--check --config FILE --data DIR --listen-{http,blob,https,mqtt} ADDRESS`, then
+// HOLDFAST_HUB_DATA, _LISTEN_HTTP and so on, then the file, then the defaults.
+// invalid_argument with the place of what is wrong.
+Result<HubConfig> read_hub_config(int argc, char** argv);
+// Parses the text of a hub.yaml; `source` names it in errors.
+Result<HubConfig> parse_hub_config(const std::string& text, const std::string& source);
+
+}  // namespace holdfast

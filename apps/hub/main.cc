@@ -1,0 +1,129 @@
+// The hub: reads its configuration, builds its parts, wires them, runs until it is told to stop.
+#include <malloc.h>
+
+#include <cstdio>
+
+#include "base/files.h"
+#include "base/log.h"
+#include "blob/http/service.h"
+#include "config.h"
+#include "console/console.h"
+#include "data/http/api.h"
+#include "doors.h"
+#include "images.h"
+#include "iot.h"
+#include "jobs.h"
+#include "net/run_file.h"
+#include "net/task_group.h"
+#include "sections.h"
+#include "version.h"
+
+namespace holdfast {
+namespace {
+
+constexpr auto kSweepEvery = std::chrono::minutes(1);
+constexpr auto kTokenLife = std::chrono::hours(24 * 365);
+
+Result<void> first_token(const HubConfig& config, const identity::TokenIssuer& issuer,
+                         const Clock& clock) {
+  const std::string path = config.data + "/token";
+  if (auto there = read_file(path, 8192); there && issuer.verify(trim(*there))) return {};
+  return replace_file(
+      path, as_bytes(issuer.issue({"first-admin", "admin", clock.now() + kTokenLife})), 0600);
+}
+
+// The registry lets go of contents; the blobs' sweep frees them with its own.
+Task<void> sweep(registry::Registry& images, blob::Blobs& blobs) {
+  while (co_await sleep_for(kSweepEvery)) {
+    if (auto swept = co_await images.sweep(); !swept)
+      log::warning("registry", "sweeping failed", {{"error", swept.error().message()}});
+    if (auto swept = co_await blobs.sweep(); !swept)
+      log::warning("blob", "sweeping failed", {{"error", swept.error().message()}});
+  }
+}
+
+Result<void> run(const HubConfig& config) {
+  const SystemClock clock;
+  TRY_VOID(claim_data_directory(config.data, "hub", 1));
+  for (const char* folder : {"/db", "/content", "/pki"})
+    TRY_VOID(make_directories(config.data + folder, 0700));
+  Runtime runtime;
+  TRY(auto identity_db, store::open_sqlite({config.data + "/db/identity.db", 1}));
+  TRY(auto storage_db, store::open_sqlite({config.data + "/db/storage.db"}));
+  TRY(auto accounts, identity::Accounts::open(*identity_db, clock));
+  TRY(auto issuer,
+      identity::TokenIssuer::open(config.data + "/pki/issuer.key", config.domain, clock));
+  TRY_VOID(first_token(config, *issuer, clock));
+  TRY(auto objects, store::open_file_objects({config.data + "/content"}, *storage_db));
+  TRY(auto blobs, blob::Blobs::open(*storage_db, *objects, clock));
+
+  TRY(const auto assets, data::Assets::open(*storage_db, *objects, clock));
+
+  http::Router blob_router = blob::make_router();
+  blob::mount(blob_router, *blobs, *accounts, clock);
+  console::HubView view;
+  view.version = kVersion;
+  view.started = clock.now();
+  view.has_containers = [&blobs](std::string account) -> Task<Result<bool>> {
+    CO_TRY(const auto page, co_await blobs->list_containers(std::move(account), {.limit = 1}));
+    co_return !page.items.empty();
+  };
+  std::unique_ptr<IotPart> iot;
+  http::Router api(http::json_error, IotPart::authenticator(*issuer, iot));
+  console::mount(api, *accounts, view);
+  data::mount(api, *assets);
+  TRY(iot, IotPart::open(config, clock, *issuer, api));
+  TRY(const Images images, open_images(config, *storage_db, *objects, clock, api));
+  TRY(const JobsPart work, open_jobs(config, *assets, clock, {}, api));
+  const auto sections = status_sections(iot->hub(), *assets, *images.registry, *blobs, *accounts);
+  console::mount_overview(api, view, sections, clock);
+  TRY(auto tls, door_tls(config, clock));
+
+  TRY(auto doors, Doors::open(runtime, config, tls, api, blob_router));
+  view.blob_url = "http://" + doors.blob();
+  if (auto started = iot->start(runtime, tls); !started) {
+    iot->stop();
+    doors.stop();
+    return started;
+  }
+  if (auto started = work.jobs->start(runtime); !started) {
+    iot->stop();
+    doors.stop();
+    return started;
+  }
+  TaskGroup group;
+  group.spawn(runtime.next_executor(), "sweep", sweep(*images.registry, *blobs));
+  const std::string http = doors.http(), https = doors.https(), mqtt = iot->address();
+  const RunFile running(config.data + "/run.json",
+                        {{"http", http}, {"blob", doors.blob()}, {"https", https}, {"mqtt", mqtt}});
+  log::info("hub", "ready", {{"http", http}, {"mqtt", mqtt}, {"data", config.data}});
+  runtime.wait();
+  log::info("hub", "stopping");
+  iot->stop();
+  doors.stop();
+  work.jobs->stop();
+  group.cancel();
+  run_task(group.join());
+  return {};
+}
+
+}  // namespace
+}  // namespace holdfast
+
+int main(int argc, char** argv) {
+  mallopt(M_ARENA_MAX, 2);
+  auto config = holdfast::read_hub_config(argc, argv);
+  if (!config) {
+    std::fprintf(stderr, "holdfast hub: %s\n", config.error().message().c_str());
+    return 2;
+  }
+  if (config->check_only) {
+    std::puts("ok");
+    return 0;
+  }
+  if (auto done = holdfast::run(*config); !done) {
+    std::fprintf(stderr, "holdfast hub: %s\n", done.error().message().c_str());
+    return 1;
+  }
+  return 0;
+}

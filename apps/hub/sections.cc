@@ -1,0 +1,132 @@
+#include "sections.h"
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <algorithm>
+
+namespace holdfast {
+namespace {
+
+namespace json = boost::json;
+using Rows = Task<Result<json::array>>;
+
+constexpr size_t kRows = 100;
+
+// Text of a twin's property at `path`, or "".
+std::string property(const json::object& at, std::initializer_list<std::string_view> path) {
+  const json::value* found = nullptr;
+  const json::object* in = &at;
+  for (const std::string_view name : path) {
+    found = in != nullptr ? in->if_contains(name) : nullptr;
+    in = found != nullptr && found->is_object() ? &found->as_object() : nullptr;
+  }
+  if (found == nullptr) return "";
+  return found->is_string() ? std::string(found->as_string()) : json::serialize(*found);
+}
+
+Rows devices(iot::Hub& hub) {
+  json::array out;
+  for (const auto& device : hub.devices().list(kRows)) {
+    iot::Presence seen = hub.devices().presence(device->address);
+    CO_TRY(const auto modules, hub.devices().modules(device->address.device));
+    for (const auto& module : modules) {  // an edge speaks as its modules
+      const iot::Presence of_module = hub.devices().presence(module->address);
+      seen.connected = seen.connected || of_module.connected;
+      seen.last_activity = std::max(seen.last_activity, of_module.last_activity);
+    }
+    json::object row;
+    row["device"] = device->address.device;
+    row["state"] = !device->enabled ? "disabled" : seen.connected ? "connected" : "away";
+    row["last_activity"] = seen.last_activity == WallTime{} ? "0001-01-01T00:00:00Z"
+                                                            : format_rfc3339(seen.last_activity, 0);
+    row["modules"] = modules.size();
+    out.push_back(std::move(row));
+  }
+  co_return out;
+}
+
+// What every edge shall run, beside what it reports.
+Rows deployments(iot::Hub& hub) {
+  json::array out;
+  for (const auto& device : hub.devices().list(kRows)) {
+    const auto twin = co_await hub.twins().get({device->address.device, "$edgeAgent"});
+    if (!twin) continue;  // no edge device
+    const json::value* wanted = twin->desired.values.if_contains("modules");
+    if (wanted == nullptr || !wanted->is_object()) continue;
+    for (const auto& [name, module] : wanted->as_object()) {
+      if (!module.is_object()) continue;
+      json::object row;
+      row["device"] = device->address.device;
+      row["module"] = name;
+      row["type"] = property(module.as_object(), {"type"});
+      row["image"] = property(module.as_object(), {"settings", "image"});
+      row["state"] = property(twin->reported.values, {"modules", name, "runtimeStatus"});
+      out.push_back(std::move(row));
+    }
+  }
+  co_return out;
+}
+
+Rows data_assets(data::Assets& assets) {
+  CO_TRY(const auto versions, co_await assets.list());
+  json::array out;
+  for (const data::Version& version : versions) {
+    json::object row;
+    row["asset"] = version.asset;
+    row["version"] = version.number;
+    row["files"] = version.files;
+    row["bytes"] = version.bytes;
+    row["created"] = format_rfc3339(version.created, 0);
+    out.push_back(std::move(row));
+  }
+  co_return out;
+}
+
+Rows images_of(registry::Registry& images) {
+  CO_TRY(const auto repositories, co_await images.repositories(kRows, ""));
+  json::array out;
+  for (const std::string& repository : repositories.names) {
+    CO_TRY(const auto tags, co_await images.tags(repository, kRows, ""));
+    std::string all;
+    for (const std::string& tag : tags.names) all += (all.empty() ? "" : ", ") + tag;
+    json::object row;
+    row["repository"] = repository;
+    row["tags"] = all;
+    out.push_back(std::move(row));
+  }
+  co_return out;
+}
+
+Rows storage(identity::Accounts& accounts, blob::Blobs& blobs) {
+  json::array out;
+  for (const auto& account : accounts.list()) {
+    CO_TRY(const blob::Page page, co_await blobs.list_containers(account->name, {.limit = kRows}));
+    for (const blob::Info& container : page.items) {
+      json::object row;
+      row["account"] = account->name;
+      row["container"] = container.name;
+      row["modified"] = format_rfc3339(container.modified, 0);
+      out.push_back(std::move(row));
+    }
+  }
+  co_return out;
+}
+
+}  // namespace
+
+std::vector<console::Section> status_sections(iot::Hub& iot, data::Assets& assets,
+                                              registry::Registry& images, blob::Blobs& blobs,
+                                              identity::Accounts& accounts) {
+  return {
+      {"devices", "No device yet: holdfast device create NAME", [&iot] { return devices(iot); }},
+      {"deployments", "Nothing is deployed: holdfast deployment apply DEVICE --file FILE",
+       [&iot] { return deployments(iot); }},
+      {"data assets", "No data asset yet: holdfast data create NAME --container CONTAINER",
+       [&assets] { return data_assets(assets); }},
+      {"images", "The registry is empty.", [&images] { return images_of(images); }},
+      {"storage", "No container yet.", [&] { return storage(accounts, blobs); }},
+  };
+}
+
+}  // namespace holdfast

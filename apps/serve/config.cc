@@ -1,0 +1,83 @@
+#include "config.h"
+
+#include <cstdlib>
+
+#include "base/files.h"
+#include "base/yaml.h"
+#include "net/http/address.h"
+
+namespace holdfast {
+
+Result<ServeConfig> parse_serve_config(const std::string& text, const std::string& source) {
+  ServeConfig config;
+  TRY(YamlMap map, YamlMap::parse(text, source));
+  TRY(config.data, map.text_or("data", ""));
+  TRY(config.models, map.text_or("models", ""));
+  TRY(YamlMap listen, map.map("listen"));
+  TRY(config.http, listen.text_or("http", config.http));
+  TRY_VOID(listen.finish());
+  TRY(const int64_t threads, map.integer_or("threads", 1, 1, 256));
+  config.threads = static_cast<int>(threads);
+  TRY(config.uploads, map.flag_or("uploads", true));
+  TRY(config.plain_http_beyond_loopback, map.flag_or("plain_http_beyond_loopback", false));
+  TRY_VOID(map.finish());
+  return config;
+}
+
+Result<ServeConfig> read_serve_config(int argc, char** argv) {
+  std::string file, data, models, listen;
+  const std::pair<const char*, std::string*> flags[] = {
+      {"--config", &file}, {"--data", &data}, {"--models", &models}, {"--listen", &listen}};
+  bool check_only = false, plain = false;
+  for (int i = 1; i < argc; ++i) {
+    if (argv[i] == std::string("--check")) {
+      check_only = true;
+      continue;
+    }
+    if (argv[i] == std::string("--plain-http-beyond-loopback")) {
+      plain = true;
+      continue;
+    }
+    std::string* into = nullptr;
+    for (const auto& [flag, value] : flags) {
+      if (argv[i] == std::string(flag)) into = value;
+    }
+    if (into == nullptr || i + 1 == argc) {
+      return fail(
+          Code::invalid_argument,
+          std::string("usage: holdfast serve [--check] [--config FILE] [--data DIR] [--models DIR] "
+                      "[--listen ADDRESS] [--plain-http-beyond-loopback]; not understood: ") +
+              argv[i]);
+    }
+    *into = argv[++i];
+  }
+  ServeConfig config;
+  if (!file.empty()) {
+    TRY(const std::string text, read_file(file, 1 << 20));
+    TRY(config, parse_serve_config(text, file));
+  }
+  const auto over = [](std::string& value, const std::string& flag, const char* variable) {
+    if (const char* text = std::getenv(variable)) value = text;
+    if (!flag.empty()) value = flag;
+  };
+  over(config.data, data, "HOLDFAST_SERVE_DATA");
+  over(config.models, models, "HOLDFAST_SERVE_MODELS");
+  over(config.http, listen, "HOLDFAST_SERVE_LISTEN");
+  if (config.data.empty())
+    return fail(Code::invalid_argument,
+                "serve needs a data directory: --data DIR, or data: in its configuration");
+  if (config.models.empty()) config.models = config.data + "/models";
+  TRY(const auto at, http::parse_host_port(config.http));
+  config.plain_http_beyond_loopback = config.plain_http_beyond_loopback || plain;
+  if (!config.plain_http_beyond_loopback && at.host != "localhost" && at.host != "::1" &&
+      !at.host.starts_with("127.")) {
+    return fail(Code::invalid_argument, "listen.http: " + config.http +
+                                            " is not loopback, and this door has no TLS; listen on "
+                                            "127.0.0.1 and put a TLS proxy before it (in a "
+                                            "container: --plain-http-beyond-loopback)");
+  }
+  config.check_only = check_only;
+  return config;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,27 @@
+// serve.yaml, and the flags that override it.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+
+namespace holdfast {
+
+struct ServeConfig {
+  std::string data;
+  std::string http = "127.0.0.1:8000";
+  std::string models;  // default: <data>/models
+  int threads = 1;     // inside one inference
+  bool uploads = true;
+  // Serves plain HTTP on an address that others reach. For a container, whose network is its own:
+  // there it is whoever publishes the port that decides who reaches it.
+  bool plain_http_beyond_loopback = false;
+  bool check_only = false;  // --check: read the configuration, say "ok", end
+};
+
+// `--check --config FILE --data DIR --models DIR --listen ADDRESS --plain-http-beyond-loopback`,
+// then HOLDFAST_SERVE_DATA, _MODELS, _LISTEN, then the file.
+Result<ServeConfig> read_serve_config(int argc, char** argv);
+Result<ServeConfig> parse_serve_config(const std::string& text, const std::string& source);
+
+}  // namespace holdfast

@@ -1,0 +1,59 @@
+// The inference server: reads its configuration, loads its models, serves until it is told to stop.
+#include <malloc.h>
+
+#include <cstdio>
+
+#include "base/files.h"
+#include "base/log.h"
+#include "config.h"
+#include "inference/http/service.h"
+#include "inference/onnxruntime/onnxruntime_engine.h"
+#include "net/http/server.h"
+#include "net/run_file.h"
+#include "version.h"
+
+namespace holdfast {
+namespace {
+
+Result<void> run(const ServeConfig& config) {
+  TRY_VOID(claim_data_directory(config.data, "serve", 1));
+  Runtime runtime;
+  TRY(auto engine, inference::open_onnxruntime({.threads = config.threads}));
+  TRY(auto repository, inference::Repository::open(config.models, *engine));
+  inference::ServeOptions options;
+  options.version = kVersion;
+  options.platform = engine->platform();
+  options.uploads = config.uploads;
+  http::Router router(inference::oip_error);
+  inference::mount(router, *repository, options);
+  http::ServerOptions server_options{
+      .name = "serve", .address = config.http, .max_body_bytes = options.max_model};
+  TRY(auto server, http::Server::start(runtime, server_options, router));
+  const RunFile running(config.data + "/run.json", {{"http", server->address()}});
+  log::info("serve", "ready", {{"http", server->address()}, {"models", config.models}});
+  runtime.wait();
+  log::info("serve", "stopping");
+  run_task(server->stop(std::chrono::seconds(10)));
+  return {};
+}
+
+}  // namespace
+}  // namespace holdfast
+
+int main(int argc, char** argv) {
+  mallopt(M_ARENA_MAX, 2);
+  auto config = holdfast::read_serve_config(argc, argv);
+  if (!config) {
+    std::fprintf(stderr, "holdfast serve: %s\n", config.error().message().c_str());
+    return 2;
+  }
+  if (config->check_only) {
+    std::puts("ok");
+    return 0;
+  }
+  if (auto done = holdfast::run(*config); !done) {
+    std::fprintf(stderr, "holdfast serve: %s\n", done.error().message().c_str());
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,60 @@
+// The floor for an HTTP request: a bare Beast coroutine server that answers each body with the same
+// body.
+//   bench_beast_echo      prints its port and serves until it is killed
+#include <utility>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using tcp = asio::ip::tcp;
+
+namespace {
+
+asio::awaitable<void> serve(tcp::socket socket) {
+  try {
+    socket.set_option(tcp::no_delay(true));
+    boost::beast::flat_buffer buffer;
+    for (;;) {
+      http::request<http::string_body> request;
+      co_await http::async_read(socket, buffer, request, asio::use_awaitable);
+      http::response<http::string_body> response(http::status::ok, request.version());
+      response.keep_alive(request.keep_alive());
+      response.body() = std::move(request.body());
+      response.prepare_payload();
+      co_await http::async_write(socket, response, asio::use_awaitable);
+    }
+  } catch (const std::exception&) {
+    // The client has gone.
+  }
+}
+
+asio::awaitable<void> accept(tcp::acceptor acceptor) {
+  for (;;) {
+    tcp::socket socket = co_await acceptor.async_accept(asio::use_awaitable);
+    const auto executor = socket.get_executor();
+    asio::co_spawn(executor, serve(std::move(socket)), asio::detached);
+  }
+}
+
+}  // namespace
+
+int main() {
+  asio::io_context context(1);
+  tcp::acceptor acceptor(context, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+  std::printf("%d\n", acceptor.local_endpoint().port());
+  std::fflush(stdout);
+  asio::co_spawn(context, accept(std::move(acceptor)), asio::detached);
+  context.run();
+}

@@ -1,0 +1,111 @@
+#include "base/digest.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <zlib.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <random>
+
+namespace holdfast {
+namespace {
+
+// Fetching an algorithm by name costs a lookup under a lock; once a process is enough.
+const EVP_MD* algorithm(HashKind kind) {
+  static const EVP_MD* md5 = EVP_MD_fetch(nullptr, "MD5", nullptr);
+  static const EVP_MD* sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  static const EVP_MD* sha512 = EVP_MD_fetch(nullptr, "SHA512", nullptr);
+  switch (kind) {
+    case HashKind::md5:
+      return md5;
+    case HashKind::sha256:
+      return sha256;
+    case HashKind::sha512:
+      return sha512;
+  }
+  return sha256;
+}
+
+}  // namespace
+
+struct Hasher::Context {
+  EVP_MD_CTX* evp = EVP_MD_CTX_new();
+  Context() = default;
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+  ~Context() { EVP_MD_CTX_free(evp); }
+};
+
+Hasher::Hasher(HashKind kind) : context_(std::make_unique<Context>()) {
+  EVP_DigestInit_ex(context_->evp, algorithm(kind), nullptr);
+}
+Hasher::Hasher(Hasher&&) noexcept = default;
+Hasher& Hasher::operator=(Hasher&&) noexcept = default;
+Hasher::~Hasher() = default;
+
+void Hasher::update(ByteView bytes) {
+  EVP_DigestUpdate(context_->evp, bytes.data(), bytes.size());
+}
+
+std::string Hasher::finish() {
+  unsigned char out[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  EVP_DigestFinal_ex(context_->evp, out, &size);
+  return std::string(reinterpret_cast<char*>(out), size);
+}
+
+std::string hash(HashKind kind, ByteView bytes) {
+  unsigned char out[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  EVP_Digest(bytes.data(), bytes.size(), out, &size, algorithm(kind), nullptr);
+  return std::string(reinterpret_cast<char*>(out), size);
+}
+
+std::string hmac_sha256(ByteView key, ByteView message) {
+  unsigned char out[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  HMAC(algorithm(HashKind::sha256), key.data(), static_cast<int>(key.size()),
+       reinterpret_cast<const unsigned char*>(message.data()), message.size(), out, &size);
+  return std::string(reinterpret_cast<char*>(out), size);
+}
+
+uint32_t crc32(ByteView bytes, uint32_t start) {
+  return static_cast<uint32_t>(
+      ::crc32_z(start, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
+}
+
+std::string random_bytes(size_t count) {
+  std::string out(count, '\0');
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(count)) != 1)
+    std::abort();
+  return out;
+}
+
+std::string random_uuid() {
+  // Every request gets one: a generator of its own for each thread costs a hundredth of the
+  // system's.
+  thread_local std::mt19937_64 generator = [] {
+    const std::string seed = random_bytes(64);
+    std::seed_seq words(seed.begin(), seed.end());
+    return std::mt19937_64(words);
+  }();
+  std::string raw(16, '\0');
+  for (size_t at : {0, 8}) {
+    const uint64_t word = generator();
+    std::memcpy(raw.data() + at, &word, 8);
+  }
+  raw[6] = static_cast<char>((raw[6] & 0x0f) | 0x40);
+  raw[8] = static_cast<char>((raw[8] & 0x3f) | 0x80);
+  std::string out = hex(as_bytes(raw));
+  for (size_t at : {8, 13, 18, 23}) out.insert(at, 1, '-');
+  return out;
+}
+
+bool equal_constant_time(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,30 @@
+// CRC-64/NVME, which Azure Storage and S3 send as x-ms-content-crc64 and crc64nvme.
+// Polynomial 0xAD93D23594C93659, reflected, all ones in and out; check("123456789") =
+// 0xAE8B14860A799888.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/bytes.h"
+
+namespace holdfast::blob {
+
+class Crc64 {
+ public:
+  void update(ByteView bytes);
+  uint64_t value() const { return ~state_; }
+  static uint64_t of(ByteView bytes) {
+    Crc64 crc;
+    crc.update(bytes);
+    return crc.value();
+  }
+
+ private:
+  uint64_t state_ = ~0ull;
+};
+
+// base64 of the eight bytes, least significant first, as the header has it.
+std::string crc64_text(uint64_t crc);
+
+}  // namespace holdfast::blob

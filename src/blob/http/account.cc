@@ -1,0 +1,38 @@
+#include "blob/http/operations.h"
+#include "blob/http/xml.h"
+
+namespace holdfast::blob {
+namespace {
+
+constexpr uint64_t kPropertiesLimit = 64 << 10;
+constexpr std::string_view kDeclaration = "<?xml version=\"1.0\" encoding=\"utf-8\"?>";
+
+}  // namespace
+
+Answer get_account_information(Call&) {
+  http::Response response(200);
+  response.header("x-ms-sku-name", "Standard_LRS")
+      .header("x-ms-account-kind", "StorageV2")
+      .header("x-ms-is-hns-enabled", "false");
+  co_return response;
+}
+
+Answer get_service_properties(Call& call) {
+  CO_TRY(const std::string present, co_await call.blobs.service_properties(call.address.account));
+  CO_TRY(const std::string document, merge_service_properties(present, ""));
+  co_return http::Response(200, "application/xml", std::string(kDeclaration) + document);
+}
+
+Answer set_service_properties(Call& call) {
+  CO_TRY(const std::string body, co_await read_all(*call.request.body, kPropertiesLimit));
+  if (body.empty())
+    co_return fail(Code::invalid_argument, "invalid_xml",
+                   "XML specified is not syntactically valid: there is no document");
+  std::function<Result<std::string>(const std::string&)> change =
+      [body](const std::string& present) { return merge_service_properties(present, body); };
+  CO_TRY_VOID(
+      co_await call.blobs.change_service_properties(call.address.account, std::move(change)));
+  co_return http::Response(202);
+}
+
+}  // namespace holdfast::blob

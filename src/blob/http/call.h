@@ -1,0 +1,63 @@
+// One Blob REST call, taken apart: whom it addresses, its conditions, headers and metadata.
+#pragma once
+
+#include <string>
+
+#include "blob/blobs.h"
+#include "net/http/router.h"
+
+namespace holdfast::blob {
+
+// Source: path-style addressing, /ACCOUNT[/CONTAINER[/BLOB]].
+struct Address {
+  std::string account, container, blob;  // decoded
+};
+// invalid_argument "invalid_uri".
+Result<Address> address_of(const http::Request& request);
+
+struct Call {
+  Call(http::Request& request_, Address address_, Blobs& blobs_)
+      : request(request_), address(std::move(address_)), blobs(blobs_) {}
+  http::Request& request;
+  Address address;
+  Blobs& blobs;
+  // What the credential says, filled in by the service.
+  Pairs overrides;           // response headers that a SAS sets
+  bool create_only = false;  // may make a blob, but not overwrite one
+  BlobKey key() const { return BlobKey(address.account, address.container, address.blob); }
+};
+using Answer = Task<Result<http::Response>>;
+
+// invalid_argument "invalid_resource_name".
+Result<void> check_container_name(std::string_view name);
+Result<void> check_blob_name(std::string_view name);
+
+// From If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since and the credential.
+// invalid_argument "multiple_conditions", "invalid_header".
+enum class Use { read, write };
+Result<Conditions> conditions_of(const Call& call, Use use);
+// x-ms-meta-*; invalid_argument "metadata_too_large" over 8 KiB, "invalid_metadata" on a name that
+// is no C# identifier or a value that is not ASCII.
+Result<Pairs> metadata_of(const http::Request& request);
+// x-ms-blob-content-type and its like, with the plain header as the fallback that Put Blob allows.
+// invalid_argument "invalid_header" where one is not ASCII.
+Result<Pairs> blob_headers_of(const http::Request& request, bool plain_fallback);
+
+struct Range {
+  uint64_t first = 0, last = UINT64_MAX;  // inclusive
+};
+// x-ms-range before Range; nullopt where there is none or it is not of the form bytes=N-[M].
+std::optional<Range> range_of(const http::Request& request);
+
+std::string etag_text(uint64_t etag);  // 0x and 16 upper-case digits, without quotes
+// The value of `name` in the pairs, "" where absent.
+std::string_view value_of(const Pairs& pairs, std::string_view name);
+
+// A response of this status with ETag, Last-Modified and what every write answers.
+http::Response written(unsigned status, const Info& info);
+void add_metadata(http::Response& response, const Pairs& metadata);
+
+// The error in Azure's form (errors.cc): x-ms-error-code and XML; for HEAD the headers alone.
+http::Response xml_error(const Error& error, const http::Request& request);
+
+}  // namespace holdfast::blob

@@ -1,0 +1,34 @@
+#include "blob/http/operations.h"
+
+namespace holdfast::blob {
+
+Answer delete_blob(Call& call) {
+  if (call.request.query_value("snapshot") || call.request.query_value("versionid"))
+    co_return fail(Code::unsupported, "snapshots and versions are not offered");
+  CO_TRY(const Conditions conditions, conditions_of(call, Use::write));
+  CO_TRY_VOID(co_await call.blobs.delete_blob(call.key(), conditions));
+  co_return http::Response(202).header("x-ms-delete-type-permanent", "true");
+}
+
+Answer set_blob_metadata(Call& call) {
+  CO_TRY(Pairs metadata, metadata_of(call.request));
+  CO_TRY(const Conditions conditions, conditions_of(call, Use::write));
+  CO_TRY(const Info info, co_await call.blobs.set_properties(call.key(), std::nullopt,
+                                                             std::move(metadata), conditions));
+  co_return written(200, info);
+}
+
+Answer set_blob_headers(Call& call) {
+  CO_TRY(const Conditions conditions, conditions_of(call, Use::write));
+  for (const char* page : {"x-ms-blob-content-length", "x-ms-sequence-number-action"}) {
+    if (call.request.headers.get(page))
+      co_return fail(Code::unsupported,
+                     "Set Blob Properties with " + std::string(page) + " is for page blobs alone");
+  }
+  CO_TRY(Pairs headers, blob_headers_of(call.request, false));
+  CO_TRY(const Info info, co_await call.blobs.set_properties(call.key(), std::move(headers),
+                                                             std::nullopt, conditions));
+  co_return written(200, info);
+}
+
+}  // namespace holdfast::blob

@@ -1,0 +1,128 @@
+// Holdfast's errors as Azure Storage's: status, code and XML body. Source: "Blob service error
+// codes".
+#include "base/log.h"
+#include "blob/http/call.h"
+#include "blob/http/xml.h"
+
+namespace holdfast::blob {
+namespace {
+
+struct Row {
+  std::string_view reason;
+  unsigned status;
+  std::string_view code;
+};
+
+constexpr Row kByReason[] = {
+    {"container_not_found", 404, "ContainerNotFound"},
+    {"blob_not_found", 404, "BlobNotFound"},
+    {"resource_not_found", 404, "ResourceNotFound"},
+    {"container_exists", 409, "ContainerAlreadyExists"},
+    {"blob_exists", 409, "BlobAlreadyExists"},
+    {"condition_not_met", 412, "ConditionNotMet"},
+    {"not_modified", 304, "ConditionNotMet"},
+    {"unsatisfiable_condition", 400, "UnsatisfiableCondition"},
+    {"multiple_conditions", 400, "MultipleConditionHeadersNotSupported"},
+    {"blob_not_leased", 412, "LeaseNotPresentWithBlobOperation"},
+    {"container_not_leased", 412, "LeaseNotPresentWithContainerOperation"},
+    {"overwrite_denied", 403, "UnauthorizedBlobOverwrite"},
+    {"block_list_too_long", 400, "BlockListTooLong"},
+    {"invalid_block_list", 400, "InvalidBlockList"},
+    {"invalid_xml", 400, "InvalidXmlDocument"},
+    {"invalid_header", 400, "InvalidHeaderValue"},
+    {"invalid_query", 400, "InvalidQueryParameterValue"},
+    {"invalid_uri", 400, "InvalidUri"},
+    {"invalid_resource_name", 400, "InvalidResourceName"},
+    {"invalid_metadata", 400, "InvalidMetadata"},
+    {"metadata_too_large", 400, "MetadataTooLarge"},
+    {"missing_header", 400, "MissingRequiredHeader"},
+    {"missing_length", 411, "MissingContentLengthHeader"},
+    {"md5_mismatch", 400, "Md5Mismatch"},
+    {"invalid_md5", 400, "InvalidMd5"},
+    {"crc64_mismatch", 400, "Crc64Mismatch"},
+    {"both_checksums", 400, "BothCrc64AndMd5HeaderPresent"},
+    {"invalid_range", 416, "InvalidRange"},
+    {"body_too_large", 413, "RequestBodyTooLarge"},
+    {"missing_authorization", 401, "NoAuthenticationInformation"},
+    {"authentication_failed", 403, "AuthenticationFailed"},
+    {"sas_query", 403, "AuthenticationFailed"},
+    {"sas_permission", 403, "AuthorizationPermissionMismatch"},
+    {"sas_service", 403, "AuthorizationServiceMismatch"},
+    {"sas_resource", 403, "AuthorizationResourceTypeMismatch"},
+    {"sas_protocol", 403, "AuthorizationProtocolMismatch"},
+    {"sas_ip", 403, "AuthorizationSourceIPMismatch"},
+};
+
+std::string_view code_of(Code code) {
+  switch (code) {
+    case Code::invalid_argument:
+      return "InvalidInput";
+    case Code::unauthenticated:
+      return "NoAuthenticationInformation";
+    case Code::denied:
+      return "AuthorizationFailure";
+    case Code::not_found:
+      return "ResourceNotFound";
+    case Code::conflict:
+      return "Conflict";
+    case Code::precondition_failed:
+      return "ConditionNotMet";
+    case Code::too_large:
+      return "RequestBodyTooLarge";
+    case Code::unavailable:
+    case Code::cancelled:
+      return "ServerBusy";
+    case Code::timed_out:
+      return "OperationTimedOut";
+    case Code::unsupported:
+      return "NotImplemented";
+    case Code::internal:
+      return "InternalError";
+  }
+  return "InternalError";
+}
+
+}  // namespace
+
+http::Response xml_error(const Error& error, const http::Request& request) {
+  unsigned status = http::status_of(error.code());
+  std::string_view code = code_of(error.code());
+  for (const Row& row : kByReason) {
+    if (row.reason == error.reason()) {
+      status = row.status;
+      code = row.code;
+    }
+  }
+  const std::string when = format_rfc3339(SystemClock().now(), 7);
+  const bool signature = error.reason() == "authentication_failed" || error.reason() == "sas_query";
+  // Azure keeps what was signed in a detail of its own.
+  std::string message =
+      signature ? "Server failed to authenticate the request. Make sure the value of Authorization "
+                  "header is formed correctly including the signature."
+                : error.message();
+  // What broke inside is for the log, not for the client.
+  if (error.code() == Code::internal || error.code() == Code::unavailable) {
+    log::error("blob", "a request failed", {{"request", request.id}, {"error", error.message()}});
+    message =
+        error.code() == Code::internal
+            ? "The server encountered an internal error. Please retry the request."
+            : "The server is currently unable to receive requests. Please retry your request.";
+  }
+  std::string body = "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>" + std::string(code) +
+                     "</Code><Message>" + xml_escape(message) + "\nRequestId:" + request.id +
+                     "\nTime:" + when + "</Message>";
+  if (signature)
+    body += "<AuthenticationErrorDetail>" + xml_escape(error.message()) +
+            "</AuthenticationErrorDetail>";
+  body += "</Error>";
+  http::Response response(status, "application/xml",
+                          status == 304 ? std::string() : std::move(body));
+  response.header("x-ms-error-code", std::string(code)).header("x-ms-request-id", request.id);
+  if (request.method == "HEAD") {
+    response.body = std::string();
+    response.headers.erase("Content-Type");
+  }
+  return response;
+}
+
+}  // namespace holdfast::blob

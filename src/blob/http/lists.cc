@@ -1,0 +1,149 @@
+#include <algorithm>
+
+#include "blob/http/operations.h"
+#include "blob/http/xml.h"
+
+namespace holdfast::blob {
+namespace {
+
+Result<ListQuery> query_of(const http::Request& request) {
+  ListQuery query;
+  query.prefix = std::string(request.query_value("prefix").value_or(""));
+  query.delimiter = std::string(request.query_value("delimiter").value_or(""));
+  if (const auto limit = request.query_value("maxresults")) {
+    const auto number = parse_u64(*limit);
+    if (!number || *number == 0)
+      return fail(Code::invalid_argument, "invalid_query", "maxresults must be a number from 1");
+    query.limit = static_cast<size_t>(std::min<uint64_t>(*number, 5000));
+  }
+  if (const auto marker = request.query_value("marker"); marker && !marker->empty()) {
+    // Where the next page begins, in base64 so that nobody takes it for a name.
+    auto decoded = from_base64_url(*marker);
+    if (!decoded)
+      return fail(Code::invalid_argument, "invalid_query", "the marker is not one of this server");
+    query.marker = std::move(*decoded);
+  }
+  return query;
+}
+
+bool wants_metadata(const http::Request& request) {
+  return request.query_value("include").value_or("").find("metadata") != std::string_view::npos;
+}
+
+std::string metadata_element(const Pairs& metadata) {
+  std::string out = "<Metadata>";
+  for (const auto& [name, value] : metadata) out += element(name, value);
+  return out + "</Metadata>";
+}
+
+std::string blob_element(const Info& info, bool with_metadata) {
+  std::string out = "<Blob>" + name_element(info.name) + "<Properties>";
+  out += element("Creation-Time", format_http_date(info.created)) +
+         element("Last-Modified", format_http_date(info.modified));
+  out +=
+      element("Etag", etag_text(info.etag)) + element("Content-Length", std::to_string(info.size));
+  for (const char* name : {"Content-Type", "Content-Encoding", "Content-Language", "Content-MD5",
+                           "Content-Disposition", "Cache-Control"}) {
+    out += element(name, value_of(info.headers, name));
+  }
+  out +=
+      "<BlobType>BlockBlob</BlobType><AccessTier>Hot</AccessTier><AccessTierInferred>true</"
+      "AccessTierInferred>"
+      "<LeaseStatus>unlocked</LeaseStatus><LeaseState>available</"
+      "LeaseState><ServerEncrypted>false</ServerEncrypted></Properties>";
+  if (with_metadata) out += metadata_element(info.metadata);
+  return out + "</Blob>";
+}
+
+std::string list_head(const http::Request& request, const ListQuery& query,
+                      const std::string& attributes) {
+  std::string out =
+      "<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults " + attributes + ">";
+  if (!query.prefix.empty()) out += element("Prefix", query.prefix);
+  if (const auto marker = request.query_value("marker"); marker && !marker->empty())
+    out += element("Marker", *marker);
+  if (request.query_value("maxresults")) out += element("MaxResults", std::to_string(query.limit));
+  if (!query.delimiter.empty()) out += element("Delimiter", query.delimiter);
+  return out;
+}
+
+std::string next_marker(const Page& page) {
+  return page.next.empty() ? "<NextMarker/>"
+                           : element("NextMarker", base64_url(as_bytes(page.next)));
+}
+
+std::string endpoint(const Call& call) {
+  return std::string(call.request.tls ? "https://" : "http://") +
+         std::string(call.request.headers.get_or("Host", "")) + "/" + call.address.account + "/";
+}
+
+}  // namespace
+
+Answer list_blobs(Call& call) {
+  CO_TRY(const ListQuery query, query_of(call.request));
+  CO_TRY(const Page page,
+         co_await call.blobs.list_blobs(call.address.account, call.address.container, query));
+  const bool metadata = wants_metadata(call.request);
+  std::string body =
+      list_head(call.request, query,
+                "ServiceEndpoint=\"" + xml_escape(endpoint(call)) + "\" ContainerName=\"" +
+                    xml_escape(call.address.container) + "\"");
+  body += "<Blobs>";
+  // Blobs and prefixes are one ordered list.
+  size_t at = 0;
+  for (const Info& info : page.items) {
+    while (at < page.prefixes.size() && page.prefixes[at] < info.name)
+      body += "<BlobPrefix>" + name_element(page.prefixes[at++]) + "</BlobPrefix>";
+    body += blob_element(info, metadata);
+  }
+  while (at < page.prefixes.size())
+    body += "<BlobPrefix>" + name_element(page.prefixes[at++]) + "</BlobPrefix>";
+  body += "</Blobs>" + next_marker(page) + "</EnumerationResults>";
+  co_return http::Response(200, "application/xml", std::move(body));
+}
+
+Answer list_containers(Call& call) {
+  CO_TRY(const ListQuery query, query_of(call.request));
+  CO_TRY(const Page page, co_await call.blobs.list_containers(call.address.account, query));
+  const bool metadata = wants_metadata(call.request);
+  std::string body =
+      list_head(call.request, query, "ServiceEndpoint=\"" + xml_escape(endpoint(call)) + "\"") +
+      "<Containers>";
+  for (const Info& info : page.items) {
+    body += "<Container>" + element("Name", info.name) + "<Properties>" +
+            element("Last-Modified", format_http_date(info.modified)) +
+            element("Etag", etag_text(info.etag)) +
+            "<LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState></Properties>";
+    if (metadata) body += metadata_element(info.metadata);
+    body += "</Container>";
+  }
+  body += "</Containers>" + next_marker(page) + "</EnumerationResults>";
+  co_return http::Response(200, "application/xml", std::move(body));
+}
+
+Answer get_block_list(Call& call) {
+  const std::string_view type = call.request.query_value("blocklisttype").value_or("committed");
+  if (type != "committed" && type != "uncommitted" && type != "all")
+    co_return fail(Code::invalid_argument, "invalid_query",
+                   "blocklisttype is committed, uncommitted or all");
+  CO_TRY(const BlockLists lists, co_await call.blobs.block_lists(call.key()));
+  const auto blocks = [](std::string_view name, const std::vector<Block>& all) {
+    std::string out = "<" + std::string(name) + ">";
+    for (const Block& block : all)
+      out += "<Block>" + element("Name", block.id) + element("Size", std::to_string(block.size)) +
+             "</Block>";
+    return out + "</" + std::string(name) + ">";
+  };
+  std::string body = "<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>";
+  if (type != "uncommitted") body += blocks("CommittedBlocks", lists.committed);
+  if (type != "committed") body += blocks("UncommittedBlocks", lists.uncommitted);
+  http::Response response(200, "application/xml", body + "</BlockList>");
+  if (lists.blob.etag != 0) {
+    response.header("ETag", "\"" + etag_text(lists.blob.etag) + "\"")
+        .header("Last-Modified", format_http_date(lists.blob.modified));
+  }
+  response.header("x-ms-blob-content-length", std::to_string(lists.blob.size));
+  co_return response;
+}
+
+}  // namespace holdfast::blob

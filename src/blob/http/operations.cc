@@ -1,0 +1,105 @@
+#include "blob/http/operations.h"
+
+namespace holdfast::blob {
+namespace {
+
+constexpr Operation kOperations[] = {
+    // clang-format off
+    {"List Containers",           "GET",    's', "",          "list",       'l', "",  list_containers},
+    {"Get Service Properties",    "GET",    's', "service",   "properties", 'r', "",  get_service_properties},
+    {"Set Service Properties",    "PUT",    's', "service",   "properties", 'w', "",  set_service_properties},
+    {"Get Account Information",   "GET",    's', "account",   "properties", 0,   "",  get_account_information},
+    {"Get Account Information",   "HEAD",   's', "account",   "properties", 0,   "",  get_account_information},
+    {"Get Account Information",   "GET",    'c', "account",   "properties", 0,   "",  get_account_information},
+    {"Get Account Information",   "HEAD",   'c', "account",   "properties", 0,   "",  get_account_information},
+    {"Get Account Information",   "GET",    'o', "account",   "properties", 0,   "",  get_account_information},
+    {"Get Account Information",   "HEAD",   'o', "account",   "properties", 0,   "",  get_account_information},
+    {"Create Container",          "PUT",    'c', "container", "",           'c', "w", create_container},
+    {"Get Container Properties",  "GET",    'c', "container", "",           'r', "l", get_container},
+    {"Get Container Properties",  "HEAD",   'c', "container", "",           'r', "l", get_container},
+    {"Get Container Metadata",    "GET",    'c', "container", "metadata",   'r', "l", get_container},
+    {"Get Container Metadata",    "HEAD",   'c', "container", "metadata",   'r', "l", get_container},
+    {"Set Container Metadata",    "PUT",    'c', "container", "metadata",   'w', "",  set_container_metadata},
+    {"Delete Container",          "DELETE", 'c', "container", "",           'd', "",  delete_container},
+    {"List Blobs",                "GET",    'c', "container", "list",       'l', "",  list_blobs},
+    {"Put Blob",                  "PUT",    'o', "",          "",           'w', "c", put_blob},
+    {"Put Block",                 "PUT",    'o', "",          "block",      'w', "c", put_block},
+    {"Put Block List",            "PUT",    'o', "",          "blocklist",  'w', "c", put_block_list},
+    {"Get Block List",            "GET",    'o', "",          "blocklist",  'r', "",  get_block_list},
+    {"Get Blob",                  "GET",    'o', "",          "",           'r', "",  get_blob},
+    {"Get Blob Properties",       "HEAD",   'o', "",          "",           'r', "",  head_blob},
+    {"Get Blob Metadata",         "GET",    'o', "",          "metadata",   'r', "",  get_blob_metadata},
+    {"Get Blob Metadata",         "HEAD",   'o', "",          "metadata",   'r', "",  get_blob_metadata},
+    {"Set Blob Metadata",         "PUT",    'o', "",          "metadata",   'w', "",  set_blob_metadata},
+    {"Set Blob Properties",       "PUT",    'o', "",          "properties", 'w', "",  set_blob_headers},
+    {"Delete Blob",               "DELETE", 'o', "",          "",           'd', "",  delete_blob},
+    // clang-format on
+};
+
+// So that the answer can say what is missing. '*': any level.
+struct Missing {
+  std::string_view method, comp;
+  char level;
+  std::string_view name;
+};
+constexpr Missing kMissing[] = {
+    {"GET", "stats", 's', "Get Blob Service Stats"},
+    {"POST", "userdelegationkey", 's', "Get User Delegation Key"},
+    {"POST", "batch", '*', "Blob Batch"},
+    {"GET", "blobs", '*', "Find Blobs by Tags"},
+    {"GET", "acl", 'c', "Get Container ACL"},
+    {"HEAD", "acl", 'c', "Get Container ACL"},
+    {"PUT", "acl", 'c', "Set Container ACL"},
+    {"PUT", "lease", 'c', "Lease Container"},
+    {"PUT", "undelete", 'c', "Restore Container"},
+    {"PUT", "lease", 'o', "Lease Blob"},
+    {"PUT", "undelete", 'o', "Undelete Blob"},
+    {"PUT", "snapshot", 'o', "Snapshot Blob"},
+    {"PUT", "copy", 'o', "Abort Copy Blob"},
+    {"PUT", "incrementalcopy", 'o', "Incremental Copy Blob"},
+    {"PUT", "tier", 'o', "Set Blob Tier"},
+    {"PUT", "appendblock", 'o', "Append Block"},
+    {"PUT", "seal", 'o', "Append Blob Seal"},
+    {"PUT", "page", 'o', "Put Page"},
+    {"GET", "pagelist", 'o', "Get Page Ranges"},
+    {"GET", "tags", 'o', "Get Blob Tags"},
+    {"PUT", "tags", 'o', "Set Blob Tags"},
+    {"PUT", "expiry", 'o', "Set Blob Expiry"},
+    {"PUT", "immutabilityPolicies", 'o', "Set Blob Immutability Policy"},
+    {"DELETE", "immutabilityPolicies", 'o', "Delete Blob Immutability Policy"},
+    {"PUT", "legalhold", 'o', "Set Blob Legal Hold"},
+    {"POST", "query", 'o', "Query Blob Contents"},
+};
+
+char level_of(const Address& address) {
+  return address.container.empty() ? 's' : address.blob.empty() ? 'c' : 'o';
+}
+
+}  // namespace
+
+std::span<const Operation> operations() {
+  return kOperations;
+}
+
+Result<const Operation*> find_operation(const http::Request& request, const Address& address) {
+  const std::string_view restype = request.query_value("restype").value_or(""),
+                         comp = request.query_value("comp").value_or("");
+  const char level = level_of(address);
+  for (const Operation& operation : kOperations) {
+    if (operation.method == request.method && operation.level == level &&
+        operation.restype == restype && operation.comp == comp)
+      return &operation;
+  }
+  for (const Missing& missing : kMissing) {
+    if (missing.method == request.method && missing.comp == comp &&
+        (missing.level == '*' || missing.level == level))
+      return fail(Code::unsupported, std::string(missing.name) + " is not offered by this server");
+  }
+  if (request.method == "OPTIONS")
+    return fail(Code::unsupported, "Preflight Blob Request is not offered by this server");
+  return fail(Code::unsupported, request.method + " with restype='" + std::string(restype) +
+                                     "' and comp='" + std::string(comp) +
+                                     "' is no operation of this server");
+}
+
+}  // namespace holdfast::blob

@@ -1,0 +1,51 @@
+// The operations of the Blob REST API: one table of those that are offered, one of the names of
+// those that are not.
+#pragma once
+
+#include <span>
+
+#include "blob/http/call.h"
+
+namespace holdfast::blob {
+
+struct Operation {
+  std::string_view name;  // as the REST reference has it
+  std::string_view method;
+  char level;  // s service, c container, o blob
+  std::string_view restype, comp;
+  char permission;           // that a SAS must have; 0: any will do
+  std::string_view or_else;  // letters of which one does as well
+  Answer (*run)(Call&);
+};
+
+std::span<const Operation> operations();
+// unsupported, naming the operation.
+Result<const Operation*> find_operation(const http::Request& request, const Address& address);
+
+// containers.cc
+Answer create_container(Call& call);
+Answer get_container(Call& call);
+Answer set_container_metadata(Call& call);
+Answer delete_container(Call& call);
+// account.cc
+Answer get_account_information(Call& call);
+Answer get_service_properties(Call& call);
+Answer set_service_properties(Call& call);
+// lists.cc
+Answer list_containers(Call& call);
+Answer list_blobs(Call& call);
+Answer get_block_list(Call& call);
+// writes.cc
+Answer put_blob(Call& call);
+Answer put_block(Call& call);
+Answer put_block_list(Call& call);
+// changes.cc
+Answer delete_blob(Call& call);
+Answer set_blob_metadata(Call& call);
+Answer set_blob_headers(Call& call);
+// reads.cc
+Answer get_blob(Call& call);
+Answer head_blob(Call& call);
+Answer get_blob_metadata(Call& call);
+
+}  // namespace holdfast::blob

@@ -1,0 +1,112 @@
+#include "base/digest.h"
+#include "blob/crc64.h"
+#include "blob/http/operations.h"
+#include "store/objects/content_body.h"
+
+namespace holdfast::blob {
+namespace {
+
+constexpr uint64_t kHashedRange = 4 << 20;
+
+http::Response described(unsigned status, const Info& info) {
+  http::Response response = written(status, info);
+  response.header("Accept-Ranges", "bytes")
+      .header("x-ms-blob-type", "BlockBlob")
+      .header("x-ms-creation-time", format_http_date(info.created));
+  response.header("x-ms-lease-status", "unlocked")
+      .header("x-ms-lease-state", "available")
+      .header("x-ms-server-encrypted", "false");
+  for (const auto& [name, value] : info.headers) response.header(name, value);
+  add_metadata(response, info.metadata);
+  return response;
+}
+
+Result<void> check_no_snapshot(const http::Request& request) {
+  if (request.query_value("snapshot") || request.query_value("versionid"))
+    return fail(Code::unsupported, "snapshots and versions are not offered by this server");
+  return {};
+}
+
+bool asks(const http::Request& request, std::string_view header) {
+  return equal_ignore_case(request.headers.get_or(header, ""), "true");
+}
+
+// The bytes themselves with the checksums that the request asks for.
+Task<Result<void>> set_hashed_body(http::Response& response, const http::Request& request,
+                                   const OpenBlob& blob, uint64_t first, uint64_t size) {
+  if (size > kHashedRange)
+    co_return fail(Code::invalid_argument, "invalid_header",
+                   "a checksum is offered for ranges up to 4 MiB");
+  store::ContentSource source(blob.content, first, size);
+  CO_TRY(std::string bytes, co_await read_all(source, kHashedRange));
+  if (asks(request, "x-ms-range-get-content-md5"))
+    response.header("Content-MD5", base64(as_bytes(hash(HashKind::md5, as_bytes(bytes)))));
+  if (asks(request, "x-ms-range-get-content-crc64"))
+    response.header("x-ms-content-crc64", crc64_text(Crc64::of(as_bytes(bytes))));
+  response.body = std::move(bytes);
+  co_return Result<void>();
+}
+
+}  // namespace
+
+Answer get_blob_metadata(Call& call) {
+  CO_TRY_VOID(check_no_snapshot(call.request));
+  CO_TRY(const Conditions conditions, conditions_of(call, Use::read));
+  CO_TRY(const Info info, co_await call.blobs.blob(call.key(), conditions));
+  http::Response response = written(200, info);
+  add_metadata(response, info.metadata);
+  co_return response;
+}
+
+Answer head_blob(Call& call) {
+  CO_TRY_VOID(check_no_snapshot(call.request));
+  CO_TRY(const Conditions conditions, conditions_of(call, Use::read));
+  CO_TRY(const Info info, co_await call.blobs.blob(call.key(), conditions));
+  http::Response response = described(200, info);
+  response.header("x-ms-access-tier", "Hot").header("x-ms-access-tier-inferred", "true");
+  for (const auto& [name, value] : call.overrides) response.header(name, value);
+  response.announced_length = info.size;
+  co_return response;
+}
+
+Answer get_blob(Call& call) {
+  CO_TRY_VOID(check_no_snapshot(call.request));
+  CO_TRY(const Conditions conditions, conditions_of(call, Use::read));
+  CO_TRY(const OpenBlob blob, co_await call.blobs.open_blob(call.key(), conditions));
+  const auto range = range_of(call.request);
+  const bool hashed = asks(call.request, "x-ms-range-get-content-md5") ||
+                      asks(call.request, "x-ms-range-get-content-crc64");
+  if (hashed && !range)
+    co_return fail(Code::invalid_argument, "invalid_header",
+                   "a checksum is offered for a range; there is none");
+  if (!range) {
+    http::Response response = described(200, blob.info);
+    for (const auto& [name, value] : call.overrides) response.header(name, value);
+    store::set_body(response, blob.content, 0, blob.info.size);
+    co_return response;
+  }
+  if (range->first >= blob.info.size) {
+    const Error error(Code::invalid_argument, "invalid_range",
+                      "The range specified is invalid for the current size of the resource.");
+    http::Response response = xml_error(error, call.request);
+    response.header("Content-Range", "bytes */" + std::to_string(blob.info.size));
+    co_return response;
+  }
+  const uint64_t first = range->first, last = std::min(range->last, blob.info.size - 1);
+  http::Response response = described(206, blob.info);
+  response.header("Content-Range", "bytes " + std::to_string(first) + "-" + std::to_string(last) +
+                                       "/" + std::to_string(blob.info.size));
+  // The stored MD5 is the whole blob's; beside a range it has another name.
+  response.headers.erase("Content-MD5");
+  if (const auto md5 = value_of(blob.info.headers, "Content-MD5"); !md5.empty())
+    response.header("x-ms-blob-content-md5", std::string(md5));
+  for (const auto& [name, value] : call.overrides) response.header(name, value);
+  if (hashed) {
+    CO_TRY_VOID(co_await set_hashed_body(response, call.request, blob, first, last - first + 1));
+  } else {
+    store::set_body(response, blob.content, first, last - first + 1);
+  }
+  co_return response;
+}
+
+}  // namespace holdfast::blob

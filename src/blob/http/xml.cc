@@ -1,0 +1,159 @@
+#include "blob/http/xml.h"
+
+#include <algorithm>
+#include <cstring>
+#include <pugixml.hpp>
+#include <sstream>
+
+#include "base/bytes.h"
+
+namespace holdfast::blob {
+namespace {
+
+constexpr size_t kBlocks = 50'000;
+
+std::unexpected<Error> invalid_xml(std::string why) {
+  return fail(Code::invalid_argument, "invalid_xml",
+              "XML specified is not syntactically valid: " + std::move(why));
+}
+
+// The root element `name` of a document without a DOCTYPE, and so without entities of its own.
+Result<pugi::xml_node> load(pugi::xml_document& document, std::string_view body, const char* name) {
+  const auto parsed =
+      document.load_buffer(body.data(), body.size(), pugi::parse_default | pugi::parse_doctype);
+  if (!parsed) return invalid_xml(parsed.description());
+  for (const pugi::xml_node& node : document.children()) {
+    if (node.type() == pugi::node_doctype) return invalid_xml("a DOCTYPE is not allowed");
+  }
+  const pugi::xml_node root = document.child(name);
+  if (!root) return invalid_xml(std::string("its root is not ") + name);
+  return root;
+}
+
+bool is_true(const pugi::xml_node& node) {
+  return equal_ignore_case(trim(node.text().get()), "true");
+}
+
+// What a new account has.
+constexpr std::string_view kServiceProperties =
+    "<StorageServiceProperties>"
+    "<Logging><Version>1.0</Version><Delete>false</Delete><Read>false</Read><Write>false</Write>"
+    "<RetentionPolicy><Enabled>false</Enabled></RetentionPolicy></Logging>"
+    "<HourMetrics><Version>1.0</Version><Enabled>false</Enabled>"
+    "<RetentionPolicy><Enabled>false</Enabled></RetentionPolicy></HourMetrics>"
+    "<MinuteMetrics><Version>1.0</Version><Enabled>false</Enabled>"
+    "<RetentionPolicy><Enabled>false</Enabled></RetentionPolicy></MinuteMetrics>"
+    "<Cors/><DeleteRetentionPolicy><Enabled>false</Enabled></DeleteRetentionPolicy>"
+    "<StaticWebsite><Enabled>false</Enabled></StaticWebsite></StorageServiceProperties>";
+constexpr const char* kSections[] = {
+    "Logging",      "HourMetrics",           "MinuteMetrics",
+    "Cors",         "DefaultServiceVersion", "DeleteRetentionPolicy",
+    "StaticWebsite"};
+constexpr size_t kCorsRules = 5;
+
+}  // namespace
+
+std::string xml_escape(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (char c : text) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      default:
+        // XML 1.0 has no form for most control characters.
+        if (static_cast<uint8_t>(c) >= 0x20 || c == '\t' || c == '\n' || c == '\r')
+          out += c;
+        else
+          out += "\xEF\xBF\xBD";
+    }
+  }
+  return out;
+}
+
+std::string element(std::string_view name, std::string_view value) {
+  return "<" + std::string(name) + ">" + xml_escape(value) + "</" + std::string(name) + ">";
+}
+
+// Names that XML can not carry are sent percent-encoded, as Azure does since version 2021-02-12.
+std::string name_element(std::string_view name) {
+  const bool plain = std::none_of(name.begin(), name.end(),
+                                  [](char c) { return static_cast<uint8_t>(c) < 0x20; }) &&
+                     name.find("\xEF\xBF\xBE") == std::string_view::npos &&
+                     name.find("\xEF\xBF\xBF") == std::string_view::npos;
+  return plain ? element("Name", name)
+               : "<Name Encoded=\"true\">" + percent_encode(name, "/") + "</Name>";
+}
+
+Result<std::vector<BlockRef>> parse_block_list(std::string_view body) {
+  pugi::xml_document document;
+  TRY(const pugi::xml_node root, load(document, body, "BlockList"));
+  std::vector<BlockRef> blocks;
+  for (const pugi::xml_node& node : root.children()) {
+    if (node.type() != pugi::node_element) continue;
+    const std::string_view name = node.name();
+    BlockRef block{};
+    if (name == "Committed")
+      block.kind = BlockRef::committed;
+    else if (name == "Uncommitted")
+      block.kind = BlockRef::uncommitted;
+    else if (name == "Latest")
+      block.kind = BlockRef::latest;
+    else
+      return invalid_xml("a block list holds Committed, Uncommitted and Latest, not " +
+                         std::string(name));
+    block.id = std::string(trim(node.text().get()));
+    blocks.push_back(std::move(block));
+    if (blocks.size() > kBlocks)
+      return fail(Code::invalid_argument, "block_list_too_long",
+                  "The block list may not contain more than 50,000 blocks.");
+  }
+  return blocks;
+}
+
+Result<std::string> merge_service_properties(std::string_view present, std::string_view body) {
+  pugi::xml_document document, wanted;
+  TRY(pugi::xml_node root,
+      load(document, present.empty() ? kServiceProperties : present, "StorageServiceProperties"));
+  if (!body.empty()) {
+    TRY(const pugi::xml_node changes, load(wanted, body, "StorageServiceProperties"));
+    for (const pugi::xml_node& section : changes.children()) {
+      if (section.type() != pugi::node_element) continue;
+      const char* name = section.name();
+      if (std::none_of(std::begin(kSections), std::end(kSections),
+                       [&](const char* known) { return std::strcmp(known, name) == 0; }))
+        return invalid_xml(std::string("there is no service property ") + name);
+      const std::string_view word = name;
+      // A promise about data that nobody keeps is worse than an error.
+      if ((word == "DeleteRetentionPolicy" || word == "StaticWebsite") &&
+          is_true(section.child("Enabled")))
+        return fail(Code::unsupported, std::string(word) + " is not offered by this server");
+      if (word == "Cors" &&
+          std::distance(section.begin(), section.end()) > static_cast<std::ptrdiff_t>(kCorsRules))
+        return invalid_xml("there are at most 5 CORS rules");
+      // What is not named stays as it is.
+      const pugi::xml_node old = root.child(name);
+      if (old) {
+        root.insert_copy_after(section, old);
+        root.remove_child(old);
+      } else {
+        root.append_copy(section);
+      }
+    }
+  }
+  std::ostringstream out;
+  root.print(out, "", pugi::format_raw | pugi::format_no_declaration, pugi::encoding_utf8);
+  return out.str();
+}
+
+}  // namespace holdfast::blob

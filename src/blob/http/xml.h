@@ -1,0 +1,26 @@
+// The XML forms of the Blob protocol. Pure functions, any thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "blob/types.h"
+
+namespace holdfast::blob {
+
+std::string xml_escape(std::string_view text);
+// <name>value</name>, the value escaped.
+std::string element(std::string_view name, std::string_view value);
+// A blob's Name. What XML can not carry is sent percent-encoded, as Azure does since version
+// 2021-02-12.
+std::string name_element(std::string_view name);
+
+// The body of Put Block List. invalid_argument "invalid_xml", "block_list_too_long".
+Result<std::vector<BlockRef>> parse_block_list(std::string_view body);
+
+// The body of Set Blob Service Properties laid over the document that is in force ("": none yet);
+// returns the new one. invalid_argument "invalid_xml"; unsupported where it asks for what is not
+// done here.
+Result<std::string> merge_service_properties(std::string_view present, std::string_view body);
+
+}  // namespace holdfast::blob

@@ -1,0 +1,129 @@
+// holdfast model: the models that the edge's inference server has.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+
+#include <algorithm>
+
+#include "base/files.h"
+#include "cli/answer.h"
+#include "cli/context.h"
+
+namespace holdfast::cli {
+namespace {
+
+namespace json = boost::json;
+
+struct Options {
+  std::string name, file, version;
+};
+Options options;
+
+const std::vector<Column> kColumns = {{"MODEL", "name"},    {"VERSION", "version"},
+                                      {"STATE", "state"},   {"SERVING", "current"},
+                                      {"DIGEST", "digest"}, {"REASON", "reason"}};
+
+Task<Result<json::array>> models(Context& context) {
+  CO_TRY(const std::string serve, context.serve());
+  CO_TRY(const json::value answer, co_await context.call("GET", serve + "/api/v1/models"));
+  co_return list_of(answer, "models");
+}
+
+Task<Result<int>> list(Context& context) {
+  CO_TRY(const json::array rows, co_await models(context));
+  context.print(rows, kColumns);
+  co_return kDone;
+}
+
+Task<Result<int>> show(Context& context) {
+  CO_TRY(const std::string serve, context.serve());
+  CO_TRY(const json::value answer,
+         co_await context.call("GET", serve + "/v2/models/" + percent_encode(options.name)));
+  context.print(answer, {{"MODEL", "name"},
+                         {"VERSIONS", "versions"},
+                         {"PLATFORM", "platform"},
+                         {"INPUTS", "inputs"},
+                         {"OUTPUTS", "outputs"}});
+  co_return kDone;
+}
+
+// Sends the file; the server loads and warms it up before it takes over.
+Task<Result<int>> create(Context& context) {
+  CO_TRY(const std::string serve, context.serve());
+  CO_TRY(const json::array known, co_await models(context));
+  uint64_t version = 1;
+  for (const json::value& row : known) {
+    if (cell(row, "name", false) == options.name)
+      version = std::max(version, parse_u64(cell(row, "version", false)).value_or(0) + 1);
+  }
+  const std::string number = options.version.empty() ? std::to_string(version) : options.version;
+  CO_TRY(Fd fd, open_file(options.file, O_RDONLY));
+  struct stat info{};
+  if (::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode))
+    co_return fail(Code::invalid_argument, options.file + " is not a file");
+  http::ClientRequest request("PUT", serve + "/api/v1/models/" + percent_encode(options.name) +
+                                         "/versions/" + percent_encode(number));
+  request.timeout = std::chrono::seconds(std::max(context.globals().timeout, 300u));
+  request.file =
+      http::FileRange{std::make_shared<Fd>(std::move(fd)), 0, static_cast<uint64_t>(info.st_size)};
+  CO_TRY(const auto answer, co_await context.http().fetch(std::move(request)));
+  boost::system::error_code error;
+  const json::value value = json::parse(answer.body, error);
+  if (answer.status >= 400) {
+    const json::value* why =
+        !error && value.is_object() ? value.as_object().if_contains("error") : nullptr;
+    const std::string text = why != nullptr && why->is_string()
+                                 ? std::string(why->as_string())
+                                 : "status " + std::to_string(answer.status);
+    co_return fail(answer.status == 409   ? Code::conflict
+                   : answer.status == 403 ? Code::denied
+                                          : Code::invalid_argument,
+                   text);
+  }
+  if (error) co_return fail(Code::internal, "the server did not answer with JSON");
+  context.print(value, {{"MODEL", "name"}, {"VERSION", "version"}, {"DIGEST", "digest"}});
+  co_return kDone;
+}
+
+Task<Result<int>> remove(Context& context) {
+  CO_TRY_VOID(context.confirm("delete version " + options.version + " of " + options.name));
+  CO_TRY(const std::string serve, context.serve());
+  CO_TRY_VOID(co_await context.call("DELETE", serve + "/api/v1/models/" +
+                                                  percent_encode(options.name) + "/versions/" +
+                                                  percent_encode(options.version)));
+  context.note("Version " + options.version + " of " + options.name + " is deleted.");
+  co_return kDone;
+}
+
+}  // namespace
+
+void add_model(CLI::App& app, Chosen& chosen) {
+  CLI::App* model =
+      app.add_subcommand("model", "Models of the inference server")->require_subcommand(1);
+  add_verb(*model, chosen, "list", "All models and versions",
+           "  holdfast model list\n  holdfast model list -o json", list);
+  add_verb(*model, chosen, "show", "A model's inputs and outputs",
+           "  holdfast model show digits\n  holdfast model show digits -o yaml", show)
+      ->add_option("NAME", options.name, "The model")
+      ->required();
+  CLI::App* verb = add_verb(*model, chosen, "create",
+                            "Sends an ONNX file in as a model's next version, and serves it",
+                            "  holdfast model create digits --file digits.onnx\n  holdfast model "
+                            "create digits --file better.onnx --version 7",
+                            create);
+  verb->add_option("NAME", options.name, "The model")->required();
+  verb->add_option("--file", options.file, "The ONNX file")->required()->check(CLI::ExistingFile);
+  verb->add_option("--version", options.version, "A number; the next one without it");
+  verb = add_verb(*model, chosen, "delete", "Deletes a version that is not serving",
+                  "  holdfast model delete digits --version 1\n  holdfast model delete digits "
+                  "--version 2 --yes",
+                  remove);
+  verb->add_option("NAME", options.name, "The model")->required();
+  verb->add_option("--version", options.version, "The version")->required();
+}
+
+}  // namespace holdfast::cli

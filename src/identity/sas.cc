@@ -1,0 +1,200 @@
+#include "identity/sas.h"
+
+#include <algorithm>
+
+#include "base/digest.h"
+
+namespace holdfast::identity {
+namespace {
+
+constexpr std::string_view kVersion = "2021-12-02";
+
+std::unexpected<Error> refuse(std::string_view reason, std::string text) {
+  return fail(Code::denied, reason, std::move(text));
+}
+
+std::string field(const http::Request& request, std::string_view name) {
+  return std::string(request.query_value(name).value_or(""));
+}
+
+// Joins with line feeds, none at the end.
+std::string lines(const std::vector<std::string>& parts) {
+  std::string out;
+  for (size_t i = 0; i < parts.size(); ++i) out += (i == 0 ? "" : "\n") + parts[i];
+  return out;
+}
+
+std::string service_text(const std::string& resource, const auto& get) {
+  const std::string version = get("sv");
+  std::vector<std::string> parts = {get("sp"), get("st"),  get("se"),  resource,
+                                    get("si"), get("sip"), get("spr"), version};
+  if (version >= "2018-11-09") parts.insert(parts.end(), {get("sr"), get("snapshot")});
+  if (version >= "2020-12-06") parts.push_back(get("ses"));
+  for (const char* name : {"rscc", "rscd", "rsce", "rscl", "rsct"}) parts.push_back(get(name));
+  return lines(parts);
+}
+
+std::string account_text(std::string_view account, const auto& get) {
+  std::vector<std::string> parts = {std::string(account), get("sp"),  get("ss"),
+                                    get("srt"),           get("st"),  get("se"),
+                                    get("sip"),           get("spr"), get("sv")};
+  if (get("sv") >= "2020-12-06") parts.push_back(get("ses"));
+  return lines(parts) + "\n";
+}
+
+std::string canonical_name(std::string_view account, const std::string& container,
+                           const std::string& blob) {
+  return "/blob/" + std::string(account) + "/" + container + (blob.empty() ? "" : "/" + blob);
+}
+
+Result<void> check_time(const http::Request& request, const Clock& clock) {
+  const WallTime now = clock.now();
+  const auto expiry = parse_rfc3339(field(request, "se"));
+  if (!expiry)
+    return fail(Code::invalid_argument, "sas_query", "the signature has no valid expiry (se)");
+  if (now >= *expiry)
+    return refuse(
+        "authentication_failed",
+        "Signature not valid in the specified time frame: it expired at " + field(request, "se"));
+  if (const auto start = request.query_value("st")) {
+    const auto from = parse_rfc3339(*start);
+    if (!from)
+      return fail(Code::invalid_argument, "sas_query", "the signature's start (st) is not a time");
+    if (now < *from)
+      return refuse(
+          "authentication_failed",
+          "Signature not valid in the specified time frame: it starts at " + std::string(*start));
+  }
+  return {};
+}
+
+// "168.1.5.60" or "168.1.5.60-168.1.5.70", IPv4.
+std::optional<uint32_t> ipv4(std::string_view text) {
+  uint32_t out = 0;
+  const auto parts = split(text, '.');
+  if (parts.size() != 4) return std::nullopt;
+  for (auto part : parts) {
+    const auto number = parse_u64(part);
+    if (!number || *number > 255) return std::nullopt;
+    out = out * 256 + static_cast<uint32_t>(*number);
+  }
+  return out;
+}
+
+Result<void> check_origin(const http::Request& request) {
+  if (field(request, "spr") == "https" && !request.tls)
+    return refuse("sas_protocol", "this signature is for https alone");
+  const std::string range = field(request, "sip");
+  if (range.empty()) return {};
+  const auto ends = split(range, '-');
+  const auto low = ipv4(ends.front()), high = ipv4(ends.back());
+  const auto peer = ipv4(std::string_view(request.peer).substr(0, request.peer.rfind(':')));
+  if (!low || !high || !peer || *peer < *low || *peer > *high)
+    return refuse("sas_ip", "this signature is not for the address " + request.peer);
+  return {};
+}
+
+Result<void> check_reach(const http::Request& request, const Wanted& wanted) {
+  const std::string type = field(request, "sr");
+  if (type.empty()) {
+    if (field(request, "ss").find('b') == std::string::npos)
+      return refuse("sas_service", "this signature is not for blob storage (ss)");
+    if (field(request, "srt").find(wanted.resource) == std::string::npos)
+      return refuse("sas_resource", std::string("this signature has not the resource type '") +
+                                        wanted.resource + "' (srt)");
+    return {};
+  }
+  if (type != "c" && type != "b")
+    return fail(Code::unsupported, "sas_query",
+                "a signature for sr=" + type + " is not offered; c and b are");
+  const bool fits =
+      type == "c" ? (wanted.resource == 'o' || wanted.permission == 'l') : wanted.resource == 'o';
+  if (!fits)
+    return refuse("sas_resource",
+                  "this signature is for " +
+                      std::string(type == "c" ? "what is in a container" : "one blob"));
+  return {};
+}
+
+}  // namespace
+
+bool has_sas(const http::Request& request) {
+  return request.query_value("sig").has_value();
+}
+
+Result<SasGrant> verify_sas(const http::Request& request, std::string_view account,
+                            const KeyPair& keys, const Wanted& wanted, const Clock& clock) {
+  const auto get = [&](std::string_view name) { return field(request, name); };
+  if (get("sv").size() != 10)
+    return fail(Code::invalid_argument, "sas_query", "the signature has no valid version (sv)");
+  if (!get("si").empty())
+    return fail(Code::unsupported, "sas_query", "stored access policies (si) are not offered");
+  if (!get("skoid").empty())
+    return fail(Code::unsupported, "sas_query", "user delegation signatures are not offered");
+  const std::string type = get("sr");
+  const std::string text =
+      type.empty()
+          ? account_text(account, get)
+          : service_text(canonical_name(account, wanted.container, type == "c" ? "" : wanted.blob),
+                         get);
+  std::string wanted_signature = get("sig");
+  std::ranges::replace(wanted_signature, ' ', '+');  // base64 that was sent as it is
+  bool right = false;
+  for (const std::string& key : keys)
+    right = equal_constant_time(sign(key, text), wanted_signature) || right;
+  if (!right)
+    return refuse("authentication_failed",
+                  "Signature did not match. String to sign used was " + text);
+  TRY_VOID(check_time(request, clock));
+  TRY_VOID(check_origin(request));
+  TRY_VOID(check_reach(request, wanted));
+  SasGrant grant;
+  grant.permissions = get("sp");
+  const std::string enough = wanted.alternative + wanted.permission;
+  if (wanted.permission != 0 && grant.permissions.find_first_of(enough) == std::string::npos) {
+    return refuse("sas_permission", std::string("this signature has not the permission '") +
+                                        wanted.permission + "'; it has '" + grant.permissions +
+                                        "'");
+  }
+  static constexpr std::pair<const char*, const char*> overrides[] = {
+      {"rscc", "Cache-Control"},
+      {"rscd", "Content-Disposition"},
+      {"rsce", "Content-Encoding"},
+      {"rscl", "Content-Language"},
+      {"rsct", "Content-Type"}};
+  for (const auto& [name, header] : overrides) {
+    if (const std::string value = get(name); !value.empty())
+      grant.overrides.emplace_back(header, value);
+  }
+  return grant;
+}
+
+std::string make_sas(std::string_view account, std::string_view key, const SasRequest& request) {
+  std::vector<std::pair<std::string, std::string>> fields = {{"sv", std::string(kVersion)}};
+  const bool of_account = request.container.empty();
+  if (of_account) {
+    fields.emplace_back("ss", "b");
+    fields.emplace_back("srt", request.resource_types);
+  } else {
+    fields.emplace_back("sr", request.blob.empty() ? "c" : "b");
+  }
+  fields.emplace_back("sp", request.permissions);
+  if (request.start) fields.emplace_back("st", format_rfc3339(*request.start, 0));
+  fields.emplace_back("se", format_rfc3339(request.expiry, 0));
+  if (!request.ip.empty()) fields.emplace_back("sip", request.ip);
+  if (!request.protocol.empty()) fields.emplace_back("spr", request.protocol);
+  const auto get = [&](std::string_view name) {
+    for (const auto& [known, value] : fields) {
+      if (known == name) return value;
+    }
+    return std::string();
+  };
+  const std::string text =
+      of_account ? account_text(account, get)
+                 : service_text(canonical_name(account, request.container, request.blob), get);
+  std::string query;
+  for (const auto& [name, value] : fields) query += name + "=" + percent_encode(value) + "&";
+  return query + "sig=" + percent_encode(sign(key, text));
+}
+
+}  // namespace holdfast::identity

@@ -1,0 +1,84 @@
+// The engine contract: what can load a model and run it. ONNX Runtime is one; the fake
+// for tests is fake_engine.h.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+
+namespace holdfast::inference {
+
+// The datatypes of the Open Inference Protocol, in its order of names.
+enum class Datatype {
+  boolean,
+  uint8,
+  uint16,
+  uint32,
+  uint64,
+  int8,
+  int16,
+  int32,
+  int64,
+  fp16,
+  fp32,
+  fp64,
+  bytes
+};
+std::string_view to_string(Datatype type);               // "FP32"
+Result<Datatype> parse_datatype(std::string_view text);  // invalid_argument
+size_t size_of(Datatype type);                           // bytes an element; 0 for BYTES
+
+struct TensorInfo {
+  std::string name;
+  Datatype type = Datatype::fp32;
+  std::vector<int64_t> shape;  // -1: any size
+};
+struct Signature {
+  std::vector<TensorInfo> inputs, outputs;
+};
+
+// Row-major. Elements are in `data` (little endian, aligned for their type), or, for BYTES, in
+// `texts`, whose elements may hold any byte.
+struct TensorView {
+  std::string_view name;
+  Datatype type = Datatype::fp32;
+  std::vector<int64_t> shape;
+  ByteView data;
+  std::vector<std::string_view> texts;
+};
+struct Tensor {
+  std::string name;
+  Datatype type = Datatype::fp32;
+  std::vector<int64_t> shape;
+  Bytes data;
+  std::vector<std::string> texts;
+};
+
+// The product of a shape without -1; too_large over 2^40 elements or on a negative size
+// (invalid_argument).
+Result<uint64_t> element_count(const std::vector<int64_t>& shape);
+
+// One loaded model; any number of threads may run it.
+class Model {
+ public:
+  virtual ~Model() = default;
+  virtual const Signature& signature() const = 0;
+  // Every input of the signature, each checked against it by the caller. `outputs` empty: all.
+  // invalid_argument: the model refuses these values; internal.
+  virtual Result<std::vector<Tensor>> run(const std::vector<TensorView>& inputs,
+                                          const std::vector<std::string>& outputs) = 0;
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual std::string_view platform() const = 0;  // "onnxruntime_onnx"
+  // Blocking. invalid_argument: not a model of this engine, with what is wrong; unsupported:
+  // outputs that are no tensors.
+  virtual Result<std::unique_ptr<Model>> load(const std::string& path) = 0;
+};
+
+}  // namespace holdfast::inference

@@ -1,0 +1,170 @@
+#include "inference/http/codec.h"
+
+#include <algorithm>
+
+#include "inference/http/json_values.h"
+#include "inference/http/tensor_input.h"
+
+namespace holdfast::inference {
+namespace {
+
+namespace dom = simdjson::dom;
+
+std::unexpected<Error> bad(std::string text) {
+  return fail(Code::invalid_argument, std::move(text));
+}
+
+struct Part {
+  TensorView view;
+  std::optional<uint64_t> binary_size;
+  dom::element data;
+  bool has_data = false;
+};
+
+Result<Part> read_input(const dom::element& element, InferRequest& request) {
+  Part part;
+  std::string_view name, datatype;
+  dom::array shape;
+  if (element["name"].get(name) != simdjson::SUCCESS) return bad("an input has no name");
+  request.names.emplace_back(name);
+  part.view.name = request.names.back();
+  const std::string where = "input '" + std::string(name) + "'";
+  if (element["datatype"].get(datatype) != simdjson::SUCCESS)
+    return bad(where + " has no datatype");
+  TRY(part.view.type, parse_datatype(datatype));
+  if (element["shape"].get(shape) != simdjson::SUCCESS) return bad(where + " has no shape");
+  for (const dom::element item : shape) {
+    int64_t size = 0;
+    if (item.get(size) != simdjson::SUCCESS || part.view.shape.size() == 16)
+      return bad(where + " has a shape that is no list of numbers");
+    part.view.shape.push_back(size);
+  }
+  uint64_t binary = 0;
+  const auto parameter = element["parameters"]["binary_data_size"];
+  if (parameter.error() == simdjson::SUCCESS) {
+    if (parameter.get(binary) != simdjson::SUCCESS)
+      return bad(where + ": binary_data_size must be a number of bytes");
+    part.binary_size = binary;
+  }
+  part.has_data = element["data"].get(part.data) == simdjson::SUCCESS;
+  if (part.has_data == part.binary_size.has_value())
+    return bad(where + " must have either data or binary_data_size");
+  return part;
+}
+
+Result<void> read_outputs(const dom::element& root, InferRequest& request,
+                          const Signature& signature) {
+  bool binary = false;
+  if (root["parameters"]["binary_data_output"].get(binary) == simdjson::SUCCESS)
+    request.binary_output = binary;
+  const auto wanted = root["outputs"];
+  if (wanted.error() == simdjson::NO_SUCH_FIELD) return {};
+  dom::array outputs;
+  if (wanted.get(outputs) != simdjson::SUCCESS) return bad("'outputs' must be a list");
+  for (const dom::element element : outputs) {
+    std::string_view name;
+    if (element["name"].get(name) != simdjson::SUCCESS)
+      return bad("a requested output has no name");
+    const bool known = std::any_of(signature.outputs.begin(), signature.outputs.end(),
+                                   [&](const TensorInfo& info) { return info.name == name; });
+    if (!known) return bad("the model has no output '" + std::string(name) + "'");
+    for (const RequestedOutput& other : request.outputs) {
+      if (other.name == name) return bad("output '" + other.name + "' is requested twice");
+    }
+    RequestedOutput output;
+    output.name = std::string(name);
+    output.binary = request.binary_output;
+    if (element["parameters"]["binary_data"].get(binary) == simdjson::SUCCESS)
+      output.binary = binary;
+    if (element["parameters"]["classification"].error() == simdjson::SUCCESS)
+      return fail(Code::unsupported, "classification of outputs is not offered");
+    request.outputs.push_back(std::move(output));
+  }
+  return {};
+}
+
+Result<InferRequest> raw_request(std::string_view body, const Signature& signature) {
+  if (signature.inputs.size() != 1) return bad("a raw binary request needs a model with one input");
+  const TensorInfo& info = signature.inputs[0];
+  InferRequest request;
+  request.binary_output = true;
+  TensorView view;
+  view.name = info.name;
+  view.type = info.type;
+  view.data = as_bytes(body);
+  if (info.type == Datatype::bytes) {
+    view.shape = {1};
+    view.texts = {body};
+    TRY_VOID(check_input(view, signature));
+  } else {
+    uint64_t known = size_of(info.type);
+    int open = 0;
+    for (size_t i = 0; i < info.shape.size(); ++i) {
+      // The first variable size is the batch, which is one; another is what the body's length says.
+      if (info.shape[i] >= 0)
+        known *= static_cast<uint64_t>(info.shape[i]);
+      else if (i > 0)
+        ++open;
+      view.shape.push_back(info.shape[i] < 0 && i == 0 ? 1 : info.shape[i]);
+    }
+    if (open > 1 || known == 0 || body.size() % known != 0)
+      return bad("a raw binary request's length does not fit the model's input");
+    for (int64_t& size : view.shape)
+      size = size < 0 ? static_cast<int64_t>(body.size() / known) : size;
+    TRY_VOID(fill_binary(view, body, request));
+  }
+  request.inputs.push_back(std::move(view));
+  return request;
+}
+
+}  // namespace
+
+Result<InferRequest> parse_infer(std::string_view body, std::optional<uint64_t> json_size,
+                                 const Signature& signature) {
+  if (json_size && *json_size == 0) return raw_request(body, signature);
+  if (json_size && *json_size > body.size())
+    return bad("Inference-Header-Content-Length is larger than the body");
+  const std::string_view json = body.substr(0, json_size.value_or(body.size()));
+  std::string_view binary = body.substr(json.size());
+  JsonDocument document;
+  TRY(const dom::element root, document.parse(json));
+  InferRequest request;
+  std::string_view id;
+  if (const auto error = root["id"].get(id); error == simdjson::SUCCESS)
+    request.id = std::string(id);
+  else if (error == simdjson::INCORRECT_TYPE)
+    return bad("the request must be an object, and its 'id' a text");
+  dom::array inputs;
+  if (root["inputs"].get(inputs) != simdjson::SUCCESS)
+    return bad("the request has no list 'inputs'");
+  if (inputs.size() != signature.inputs.size()) {
+    std::string wanted;
+    for (const TensorInfo& info : signature.inputs)
+      wanted += (wanted.empty() ? "" : ", ") + info.name;
+    return bad("the request has " + std::to_string(inputs.size()) + " inputs, the model wants " +
+               std::to_string(signature.inputs.size()) + ": " + wanted);
+  }
+  request.names.reserve(inputs.size());  // views point into the names: they must not move
+  for (const dom::element element : inputs) {
+    TRY(Part part, read_input(element, request));
+    TRY_VOID(check_input(part.view, signature));
+    for (const TensorView& other : request.inputs) {
+      if (other.name == part.view.name)
+        return bad("input '" + std::string(other.name) + "' is there twice");
+    }
+    if (part.binary_size) {
+      if (*part.binary_size > binary.size())
+        return bad("the binary data is shorter than the inputs say");
+      TRY_VOID(fill_binary(part.view, binary.substr(0, *part.binary_size), request));
+      binary.remove_prefix(*part.binary_size);
+    } else {
+      TRY_VOID(fill_json(part.view, part.data, request));
+    }
+    request.inputs.push_back(std::move(part.view));
+  }
+  if (!binary.empty()) return bad("the binary data is longer than the inputs say");
+  TRY_VOID(read_outputs(root, request, signature));
+  return request;
+}
+
+}  // namespace holdfast::inference

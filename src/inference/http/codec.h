@@ -1,0 +1,57 @@
+// The Open Inference Protocol's infer bodies: JSON, and JSON with binary tensors behind it
+// (binary_data extension). Plain functions; sizes are checked before memory is allocated. All
+// errors are invalid_argument or too_large.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "inference/repository.h"
+
+namespace holdfast::inference {
+
+struct RequestedOutput {
+  std::string name;
+  bool binary = false;
+};
+struct InferRequest {
+  std::string id;
+  std::vector<TensorView> inputs;  // views into the body, or into what follows
+  std::vector<Bytes> owned;
+  std::vector<std::string> names;
+  std::vector<std::vector<std::string>> texts;  // an input's each
+  std::vector<RequestedOutput> outputs;         // empty: all
+  bool binary_output = false;                   // for outputs that do not say
+};
+
+// `json_size`: Inference-Header-Content-Length; nullopt: the whole body is JSON. 0: a raw binary
+// request. The body must outlive the request. Checked against the signature: names, datatypes,
+// shapes, sizes.
+Result<InferRequest> parse_infer(std::string_view body, std::optional<uint64_t> json_size,
+                                 const Signature& signature);
+
+struct InferBody {
+  std::string bytes;
+  std::optional<uint64_t> json_size;  // set where binary tensors follow
+};
+// unsupported: an output that has no JSON form and is not wanted as binary data.
+Result<InferBody> write_infer(const Loaded& loaded, const InferRequest& request,
+                              const std::vector<Tensor>& outputs);
+
+// Azure ML's scoring bodies: {"data":[[…]]}, {"input_data":[[…]]} or
+// {"input_data":{"columns":…,"data":[[…]]}}, for the one input of a model (unsupported where it has
+// more); the nesting is the shape.
+Result<InferRequest> parse_rows(std::string_view body, const Signature& signature);
+// One output answers as lists nested like its shape, several as an object of such. Errors as
+// write_infer()'s.
+Result<std::string> write_rows(const std::vector<Tensor>& outputs);
+
+// NaN and infinities as null. Appends.
+void append_element(std::string& out, const Tensor& tensor, size_t index);
+// unsupported: BYTES that are not UTF-8, so that JSON cannot carry them.
+Result<void> check_json_form(const Tensor& tensor);
+// Quoted. Signs that are not UTF-8 become '?'.
+std::string json_text(std::string_view text);
+
+}  // namespace holdfast::inference

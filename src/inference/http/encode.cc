@@ -1,0 +1,192 @@
+#include <simdjson.h>
+#include <boost/json/serialize.hpp>
+#include <boost/json/string.hpp>
+#include <boost/json/value.hpp>
+
+#include <charconv>
+#include <cmath>
+#include <cstring>
+
+#include "inference/http/codec.h"
+
+namespace holdfast::inference {
+namespace {
+
+template <class T>
+void append_number(std::string& out, const std::byte* at) {
+  T value{};
+  std::memcpy(&value, at, sizeof value);
+  if constexpr (std::is_floating_point_v<T>) {
+    if (!std::isfinite(value)) {
+      out += "null";
+      return;
+    }
+  }
+  char text[40];
+  const auto end = std::to_chars(text, text + sizeof text, value).ptr;
+  out.append(text, end);
+}
+
+float half_to_float(uint16_t half) {
+  const int exponent = (half >> 10) & 31;
+  const int fraction = half & 1023;
+  const float sign = (half & 0x8000) != 0 ? -1.0F : 1.0F;
+  if (exponent == 31) return fraction != 0 ? std::nanf("") : sign * INFINITY;
+  if (exponent == 0) return sign * std::ldexp(static_cast<float>(fraction), -24);
+  return sign * std::ldexp(static_cast<float>(fraction + 1024), exponent - 25);
+}
+
+void append_shape(std::string& out, const std::vector<int64_t>& shape) {
+  out += '[';
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (i > 0) out += ',';
+    out += std::to_string(shape[i]);
+  }
+  out += ']';
+}
+
+void append_binary(std::string& out, const Tensor& tensor) {
+  if (tensor.type != Datatype::bytes) {
+    out.append(as_text(tensor.data));
+    return;
+  }
+  for (const std::string& text : tensor.texts) {
+    const auto size = static_cast<uint32_t>(text.size());
+    out.append(reinterpret_cast<const char*>(&size), 4);
+    out += text;
+  }
+}
+
+size_t binary_size(const Tensor& tensor) {
+  if (tensor.type != Datatype::bytes) return tensor.data.size();
+  size_t size = 0;
+  for (const std::string& text : tensor.texts) size += 4 + text.size();
+  return size;
+}
+
+}  // namespace
+
+std::string json_text(std::string_view text) {
+  boost::json::string clean(text);
+  if (!simdjson::validate_utf8(text.data(), text.size())) {
+    for (char& sign : clean) sign = static_cast<unsigned char>(sign) < 0x80 ? sign : '?';
+  }
+  return boost::json::serialize(boost::json::value(std::move(clean)));
+}
+
+Result<void> check_json_form(const Tensor& tensor) {
+  for (const std::string& text : tensor.texts) {
+    if (!simdjson::validate_utf8(text.data(), text.size()))
+      return fail(Code::unsupported, "output '" + tensor.name +
+                                         "' holds bytes that are not UTF-8, which JSON cannot "
+                                         "carry; ask for binary data");
+  }
+  return {};
+}
+
+void append_element(std::string& out, const Tensor& tensor, size_t index) {
+  if (tensor.type == Datatype::bytes) {
+    out += json_text(tensor.texts[index]);
+    return;
+  }
+  const std::byte* at = tensor.data.data() + index * size_of(tensor.type);
+  switch (tensor.type) {
+    case Datatype::boolean:
+      out += *at != std::byte{0} ? "true" : "false";
+      break;
+    case Datatype::uint8:
+      append_number<uint8_t>(out, at);
+      break;
+    case Datatype::uint16:
+      append_number<uint16_t>(out, at);
+      break;
+    case Datatype::uint32:
+      append_number<uint32_t>(out, at);
+      break;
+    case Datatype::uint64:
+      append_number<uint64_t>(out, at);
+      break;
+    case Datatype::int8:
+      append_number<int8_t>(out, at);
+      break;
+    case Datatype::int16:
+      append_number<int16_t>(out, at);
+      break;
+    case Datatype::int32:
+      append_number<int32_t>(out, at);
+      break;
+    case Datatype::int64:
+      append_number<int64_t>(out, at);
+      break;
+    case Datatype::fp32:
+      append_number<float>(out, at);
+      break;
+    case Datatype::fp64:
+      append_number<double>(out, at);
+      break;
+    case Datatype::fp16: {
+      uint16_t half = 0;
+      std::memcpy(&half, at, 2);
+      const float value = half_to_float(half);
+      append_number<float>(out, reinterpret_cast<const std::byte*>(&value));
+      break;
+    }
+    case Datatype::bytes:
+      break;
+  }
+}
+
+namespace {
+
+void append_elements(std::string& out, const Tensor& tensor) {
+  const size_t count = tensor.type == Datatype::bytes ? tensor.texts.size()
+                                                      : tensor.data.size() / size_of(tensor.type);
+  out += '[';
+  for (size_t i = 0; i < count; ++i) {
+    if (i > 0) out += ',';
+    append_element(out, tensor, i);
+  }
+  out += ']';
+}
+
+}  // namespace
+
+Result<InferBody> write_infer(const Loaded& loaded, const InferRequest& request,
+                              const std::vector<Tensor>& outputs) {
+  InferBody body;
+  std::string& json = body.bytes;
+  json.reserve(1024);
+  json += "{\"model_name\":\"" + loaded.name + "\",\"model_version\":\"" +
+          std::to_string(loaded.version) + "\"";
+  if (!request.id.empty()) json += ",\"id\":" + json_text(request.id);
+  json += ",\"parameters\":{\"model_digest\":\"" + loaded.digest + "\"},\"outputs\":[";
+  bool any_binary = false;
+  std::vector<const Tensor*> binary;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const Tensor& tensor = outputs[i];
+    const bool as_binary =
+        request.outputs.empty() ? request.binary_output : request.outputs[i].binary;
+    if (i > 0) json += ',';
+    json += "{\"name\":" + json_text(tensor.name) + ",\"datatype\":\"";
+    json += to_string(tensor.type);
+    json += "\",\"shape\":";
+    append_shape(json, tensor.shape);
+    if (as_binary) {
+      any_binary = true;
+      binary.push_back(&tensor);
+      json += ",\"parameters\":{\"binary_data_size\":" + std::to_string(binary_size(tensor)) + "}";
+    } else {
+      TRY_VOID(check_json_form(tensor));
+      json += ",\"data\":";
+      append_elements(json, tensor);
+    }
+    json += '}';
+  }
+  json += "]}";
+  if (!any_binary) return body;
+  body.json_size = json.size();
+  for (const Tensor* tensor : binary) append_binary(json, *tensor);
+  return body;
+}
+
+}  // namespace holdfast::inference

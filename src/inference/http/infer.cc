@@ -1,0 +1,111 @@
+#include "inference/http/codec.h"
+#include "inference/http/decompress.h"
+#include "inference/http/service.h"
+
+namespace holdfast::inference {
+namespace {
+
+constexpr int64_t kInlineNanos =
+    200'000;  // the house rule: quicker than this runs on the request's thread
+constexpr uint64_t kInferLimit = 64 << 20;
+
+Task<Result<http::Response>> infer(Repository& repository, http::Request& request) {
+  CO_TRY(const LoadedPtr loaded, model_of(repository, request));
+  std::optional<uint64_t> json_size;
+  if (const auto header = request.headers.get("Inference-Header-Content-Length")) {
+    json_size = parse_u64(trim(*header));
+    if (!json_size)
+      co_return fail(Code::invalid_argument, "Inference-Header-Content-Length is not a number");
+  }
+  CO_TRY(std::string sent, co_await read_all(*request.body, kInferLimit));
+  CO_TRY(const std::string body,
+         decompress(request.headers.get_or("Content-Encoding", ""), std::move(sent), kInferLimit));
+  CO_TRY(const InferRequest parsed, parse_infer(body, json_size, loaded->model->signature()));
+  std::vector<std::string> wanted;
+  wanted.reserve(parsed.outputs.size());
+  for (const RequestedOutput& output : parsed.outputs) wanted.push_back(output.name);
+  CO_TRY(const std::vector<Tensor> outputs,
+         co_await run_model(repository, *loaded, parsed.inputs, wanted));
+  CO_TRY(InferBody answer, write_infer(*loaded, parsed, outputs));
+  http::Response response(200, answer.json_size ? "application/octet-stream" : "application/json",
+                          std::move(answer.bytes));
+  if (answer.json_size)
+    response.header("Inference-Header-Content-Length", std::to_string(*answer.json_size));
+  response.header("Holdfast-Model-Digest", loaded->digest);
+  co_return response;
+}
+
+int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+http::Response oip_error(const Error& error, const http::Request&) {
+  unsigned status = http::status_of(error.code());
+  if (error.code() == Code::timed_out) status = 504;
+  if (error.reason() == "encoding") status = 415;
+  return http::Response(status, "application/json",
+                        "{\"error\":" + json_text(error.message()) + "}");
+}
+
+Result<LoadedPtr> model_of(Repository& repository, const http::Request& request) {
+  int64_t version = 0;
+  if (const auto text = request.param("version"); !text.empty()) {
+    const auto number = parse_u64(text.starts_with('v') ? text.substr(1) : text);
+    if (!number || *number == 0 || *number > INT64_MAX)
+      return fail(Code::invalid_argument,
+                  "'" + std::string(text) + "' is not a version: a number from 1");
+    version = static_cast<int64_t>(*number);
+  }
+  return repository.find(request.param("model"), version);
+}
+
+Task<Result<std::vector<Tensor>>> run_model(Repository& repository, Loaded& loaded,
+                                            const std::vector<TensorView>& inputs,
+                                            const std::vector<std::string>& outputs) {
+  const auto start = std::chrono::steady_clock::now();
+  Result<std::vector<Tensor>> ran = fail(Code::internal, "not run");
+  if (loaded.p99_ns.load(std::memory_order_relaxed) < kInlineNanos) {
+    ran = loaded.model->run(inputs, outputs);
+  } else {
+    auto work = [&] { return loaded.model->run(inputs, outputs); };
+    ran = co_await repository.pool().run(std::move(work));
+  }
+  const int64_t took = (std::chrono::steady_clock::now() - start).count();
+  Statistics& statistics = loaded.statistics;
+  statistics.last_ms.store(now_ms(), std::memory_order_relaxed);
+  if (ran) {
+    statistics.successes.fetch_add(1, std::memory_order_relaxed);
+    statistics.success_ns.fetch_add(static_cast<uint64_t>(took), std::memory_order_relaxed);
+    statistics.infer_ns.fetch_add(static_cast<uint64_t>(took), std::memory_order_relaxed);
+    // Follows the 99th percentile: up by 99 steps or down by one, so that one hiccup of the machine
+    // does not leave the fast path, and one run in a hundred that is really slow does.
+    constexpr int64_t step = 200;
+    const int64_t p99 = loaded.p99_ns.load(std::memory_order_relaxed);
+    loaded.p99_ns.store(std::max<int64_t>(0, took > p99 ? p99 + 99 * step : p99 - step),
+                        std::memory_order_relaxed);
+  } else {
+    statistics.failures.fetch_add(1, std::memory_order_relaxed);
+    statistics.failure_ns.fetch_add(static_cast<uint64_t>(took), std::memory_order_relaxed);
+  }
+  co_return ran;
+}
+
+void mount_infer(http::Router& router, Repository& repository) {
+  using http::Role;
+  const auto handler = [&repository](http::Request& request) { return infer(repository, request); };
+  router.add("POST", "/v2/models/{model}/infer", Role::anonymous, handler);
+  router.add("POST", "/v2/models/{model}/versions/{version}/infer", Role::anonymous, handler);
+}
+
+void mount(http::Router& router, Repository& repository, const ServeOptions& options) {
+  mount_infer(router, repository);
+  mount_models(router, repository, options);
+  mount_activation(router, repository, options);
+  mount_score(router, repository);
+}
+
+}  // namespace holdfast::inference

@@ -1,0 +1,51 @@
+// Azure ML's scoring door: POST /score. ?model= names the model; without it there must be one.
+#include "inference/http/codec.h"
+#include "inference/http/decompress.h"
+#include "inference/http/service.h"
+
+namespace holdfast::inference {
+namespace {
+
+constexpr uint64_t kScoreLimit = 64 << 20;
+
+Result<LoadedPtr> model_for(Repository& repository, const http::Request& request) {
+  if (const auto name = request.query_value("model")) return repository.find(*name);
+  std::string only;
+  for (const Entry& entry : repository.list()) {
+    if (!entry.current) continue;
+    if (!only.empty())
+      return fail(Code::invalid_argument,
+                  "there are several models; name one: /score?model=" + only);
+    only = entry.name;
+  }
+  if (only.empty()) return fail(Code::not_found, "no model is loaded");
+  return repository.find(only);
+}
+
+Task<Result<http::Response>> score(Repository& repository, http::Request& request) {
+  CO_TRY(std::string sent, co_await read_all(*request.body, kScoreLimit));
+  CO_TRY(const std::string body,
+         decompress(request.headers.get_or("Content-Encoding", ""), std::move(sent), kScoreLimit));
+  CO_TRY(const LoadedPtr loaded, model_for(repository, request));
+  CO_TRY(const InferRequest parsed, parse_rows(body, loaded->model->signature()));
+  const std::vector<std::string> all;
+  CO_TRY(const std::vector<Tensor> outputs,
+         co_await run_model(repository, *loaded, parsed.inputs, all));
+  CO_TRY(std::string answer, write_rows(outputs));
+  http::Response response(200, "application/json", std::move(answer));
+  response.header("Holdfast-Model-Digest", loaded->digest)
+      .header("azureml-model-deployment", loaded->name + "-" + std::to_string(loaded->version));
+  co_return response;
+}
+
+}  // namespace
+
+void mount_score(http::Router& router, Repository& repository) {
+  router.add("POST", "/score", http::Role::anonymous,
+             [&repository](http::Request& request) { return score(repository, request); });
+  router.add("GET", "/", http::Role::anonymous, [](http::Request&) -> Task<Result<http::Response>> {
+    co_return http::Response(200, "text/plain", "Healthy");
+  });
+}
+
+}  // namespace holdfast::inference

@@ -1,0 +1,35 @@
+// holdfast-serve's routes: Open Inference Protocol, Triton's repository extension, Azure ML's
+// /score, our own.
+#pragma once
+
+#include "inference/repository.h"
+#include "net/http/router.h"
+
+namespace holdfast::inference {
+
+struct ServeOptions {
+  std::string version;                       // of the program
+  std::string platform;                      // the engine's
+  bool uploads = true;                       // whether models may be sent in
+  uint64_t max_model = 2ull << 30;           // bytes
+  http::Role admin = http::Role::anonymous;  // what changing models needs
+};
+
+// {"error":"…"} with the protocol's status.
+http::Response oip_error(const Error& error, const http::Request& request);
+
+// Everything below must outlive the router. mount() shows the families; each file its routes.
+void mount(http::Router& router, Repository& repository, const ServeOptions& options);
+void mount_infer(http::Router& router, Repository& repository);
+void mount_models(http::Router& router, Repository& repository, const ServeOptions& options);
+void mount_activation(http::Router& router, Repository& repository, const ServeOptions& options);
+void mount_score(http::Router& router, Repository& repository);
+
+// Checks, runs (inline where the model is quick, else on the pool) and counts.
+Task<Result<std::vector<Tensor>>> run_model(Repository& repository, Loaded& loaded,
+                                            const std::vector<TensorView>& inputs,
+                                            const std::vector<std::string>& outputs);
+// The path's model and version; version nullopt-like 0 where none is named.
+Result<LoadedPtr> model_of(Repository& repository, const http::Request& request);
+
+}  // namespace holdfast::inference

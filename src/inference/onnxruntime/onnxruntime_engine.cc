@@ -1,0 +1,226 @@
+#include "inference/onnxruntime/onnxruntime_engine.h"
+
+#define ORT_API_MANUAL_INIT
+#include <onnxruntime_cxx_api.h>
+
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace holdfast::inference {
+namespace {
+
+constexpr std::pair<ONNXTensorElementDataType, Datatype> kTypes[] = {
+    {ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL, Datatype::boolean},
+    {ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8, Datatype::uint8},
+    {ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT16, Datatype::uint16},
+    {ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT32, Datatype::uint32},
+    {ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT64, Datatype::uint64},
+    {ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8, Datatype::int8},
+    {ONNX_TENSOR_ELEMENT_DATA_TYPE_INT16, Datatype::int16},
+    {ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32, Datatype::int32},
+    {ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64, Datatype::int64},
+    {ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16, Datatype::fp16},
+    {ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, Datatype::fp32},
+    {ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE, Datatype::fp64},
+    {ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING, Datatype::bytes}};
+
+Result<Datatype> from_onnx(ONNXTensorElementDataType type) {
+  for (const auto& [theirs, ours] : kTypes) {
+    if (theirs == type) return ours;
+  }
+  return fail(Code::unsupported, "the model uses a datatype that is not offered");
+}
+
+ONNXTensorElementDataType to_onnx(Datatype type) {
+  for (const auto& [theirs, ours] : kTypes) {
+    if (ours == type) return theirs;
+  }
+  return ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
+}
+
+Result<TensorInfo> describe(const std::string& name, const Ort::TypeInfo& type, const char* what) {
+  if (type.GetONNXType() != ONNX_TYPE_TENSOR) {
+    return fail(
+        Code::unsupported,
+        "the " + std::string(what) + " '" + name +
+            "' is not a tensor; export the model with plain tensors (skl2onnx: zipmap off)");
+  }
+  const auto info = type.GetTensorTypeAndShapeInfo();
+  TensorInfo out;
+  out.name = name;
+  TRY(out.type, from_onnx(info.GetElementType()));
+  out.shape = info.GetShape();
+  for (int64_t& size : out.shape) size = size < 0 ? -1 : size;
+  return out;
+}
+
+class OnnxModel final : public Model {
+ public:
+  explicit OnnxModel(Ort::Session session)
+      : session_(std::move(session)),
+        memory_(Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault)) {}
+
+  Result<void> learn() {
+    Ort::AllocatorWithDefaultOptions allocator;
+    for (size_t i = 0; i < session_.GetInputCount(); ++i) {
+      TRY(TensorInfo info, describe(session_.GetInputNameAllocated(i, allocator).get(),
+                                    session_.GetInputTypeInfo(i), "input"));
+      signature_.inputs.push_back(std::move(info));
+    }
+    for (size_t i = 0; i < session_.GetOutputCount(); ++i) {
+      TRY(TensorInfo info, describe(session_.GetOutputNameAllocated(i, allocator).get(),
+                                    session_.GetOutputTypeInfo(i), "output"));
+      signature_.outputs.push_back(std::move(info));
+    }
+    return {};
+  }
+
+  const Signature& signature() const override { return signature_; }
+
+  Result<std::vector<Tensor>> run(const std::vector<TensorView>& inputs,
+                                  const std::vector<std::string>& outputs) override {
+    try {
+      return run_checked(inputs, outputs);
+    } catch (const Ort::Exception& e) {
+      return fail(
+          e.GetOrtErrorCode() == ORT_INVALID_ARGUMENT ? Code::invalid_argument : Code::internal,
+          std::string("the model could not run: ") + e.what());
+    }
+  }
+
+ private:
+  Result<std::vector<Tensor>> run_checked(const std::vector<TensorView>& inputs,
+                                          const std::vector<std::string>& outputs) {
+    std::vector<std::string> names;
+    std::vector<const char*> input_names, output_names;
+    std::vector<Ort::Value> values;
+    names.reserve(inputs.size());
+    for (const TensorView& input : inputs) {
+      input_names.push_back(names.emplace_back(input.name).c_str());
+      values.push_back(wrap(input));
+    }
+    if (outputs.empty()) {
+      for (const TensorInfo& output : signature_.outputs)
+        output_names.push_back(output.name.c_str());
+    }
+    for (const std::string& output : outputs) output_names.push_back(output.c_str());
+    const auto answers = session_.Run(Ort::RunOptions{nullptr}, input_names.data(), values.data(),
+                                      values.size(), output_names.data(), output_names.size());
+    std::vector<Tensor> out;
+    out.reserve(answers.size());
+    for (size_t i = 0; i < answers.size(); ++i) {
+      TRY(Tensor tensor, copy(output_names[i], answers[i]));
+      out.push_back(std::move(tensor));
+    }
+    return out;
+  }
+
+  // The request's bytes are used where they lie; only texts are copied.
+  Ort::Value wrap(const TensorView& input) {
+    if (input.type == Datatype::bytes) {
+      Ort::AllocatorWithDefaultOptions allocator;
+      Ort::Value value = Ort::Value::CreateTensor(allocator, input.shape.data(), input.shape.size(),
+                                                  ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING);
+      for (size_t i = 0; i < input.texts.size(); ++i) {  // by length: a text may hold a NUL
+        const std::string_view text = input.texts[i];
+        std::ranges::copy(text, value.GetResizedStringTensorElementBuffer(i, text.size()));
+      }
+      return value;
+    }
+    alignas(8) static std::byte nothing[8];  // an empty tensor must not be a null pointer
+    const std::byte* data = input.data.empty() ? nothing : input.data.data();
+    return Ort::Value::CreateTensor(memory_, const_cast<std::byte*>(data), input.data.size(),
+                                    input.shape.data(), input.shape.size(), to_onnx(input.type));
+  }
+
+  static Result<Tensor> copy(const char* name, const Ort::Value& value) {
+    if (!value.IsTensor())
+      return fail(Code::unsupported, std::string("the output '") + name + "' is not a tensor");
+    const auto info = value.GetTensorTypeAndShapeInfo();
+    Tensor out;
+    out.name = name;
+    TRY(out.type, from_onnx(info.GetElementType()));
+    out.shape = info.GetShape();
+    const size_t count = info.GetElementCount();
+    if (out.type == Datatype::bytes) {
+      for (size_t i = 0; i < count; ++i) out.texts.push_back(value.GetStringTensorElement(i));
+    } else {
+      const auto* bytes = static_cast<const std::byte*>(value.GetTensorRawData());
+      out.data.assign(bytes, bytes + count * size_of(out.type));
+    }
+    return out;
+  }
+
+  Ort::Session session_;
+  Ort::MemoryInfo memory_;
+  Signature signature_;
+};
+
+class OnnxEngine final : public Engine {
+ public:
+  explicit OnnxEngine(OnnxRuntimeOptions options)
+      : options_(options), env_(ORT_LOGGING_LEVEL_ERROR, "holdfast") {
+    env_.DisableTelemetryEvents();
+  }
+  std::string_view platform() const override { return "onnxruntime_onnx"; }
+
+  Result<std::unique_ptr<Model>> load(const std::string& path) override {
+    try {
+      Ort::SessionOptions options;
+      options.SetIntraOpNumThreads(options_.threads);
+      options.SetExecutionMode(ORT_SEQUENTIAL);
+      options.SetGraphOptimizationLevel(ORT_ENABLE_ALL);
+      // A spinning worker would take the second core from the requests.
+      options.AddConfigEntry("session.intra_op.allow_spinning", "0");
+      auto model = std::make_unique<OnnxModel>(Ort::Session(env_, path.c_str(), options));
+      TRY_VOID(model->learn());
+      return model;
+    } catch (const Ort::Exception& e) {
+      // The caller knows which file it sent; where it lies here is nobody's business.
+      std::string why = e.what();
+      for (size_t at = 0; (at = why.find(path, at)) != std::string::npos;)
+        why.replace(at, path.size(), "the file");
+      return fail(Code::invalid_argument, "not a usable ONNX model: " + why);
+    }
+  }
+
+ private:
+  OnnxRuntimeOptions options_;
+  Ort::Env env_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> open_onnxruntime(OnnxRuntimeOptions options) {
+  std::vector<std::string> places;
+  if (const char* given = std::getenv("HOLDFAST_ONNXRUNTIME")) places.emplace_back(given);
+  char self[4096];
+  if (const ssize_t size = ::readlink("/proc/self/exe", self, sizeof self); size > 0) {
+    const std::string_view program(self, static_cast<size_t>(size));
+    places.push_back(std::string(program.substr(0, program.rfind('/'))) +
+                     "/../lib/libonnxruntime.so.1");
+  }
+  places.emplace_back(HOLDFAST_ONNXRUNTIME_LIBRARY);
+  places.emplace_back("libonnxruntime.so.1");
+  void* library = nullptr;
+  std::string tried;
+  for (const std::string& place : places) {
+    library = ::dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (library != nullptr) break;
+    tried += (tried.empty() ? "" : ", ") + place;
+  }
+  if (library == nullptr)
+    return fail(Code::unavailable, "ONNX Runtime is not found (looked at " + tried +
+                                       "); run scripts/setup or set HOLDFAST_ONNXRUNTIME");
+  const auto base = reinterpret_cast<const OrtApiBase* (*)()>(::dlsym(library, "OrtGetApiBase"));
+  const OrtApi* api = base != nullptr ? base()->GetApi(ORT_API_VERSION) : nullptr;
+  if (api == nullptr)
+    return fail(Code::unavailable, "this ONNX Runtime is older than the program needs");
+  Ort::InitApi(api);
+  return std::unique_ptr<Engine>(new OnnxEngine(options));
+}
+
+}  // namespace holdfast::inference

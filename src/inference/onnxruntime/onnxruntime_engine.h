@@ -1,0 +1,18 @@
+// ONNX Runtime behind the engine contract. The library is mapped into memory when the first engine
+// is opened.
+#pragma once
+
+#include <memory>
+
+#include "inference/engine.h"
+
+namespace holdfast::inference {
+
+struct OnnxRuntimeOptions {
+  int threads = 1;  // inside one run; 1 has no pool and no hand-off
+};
+// Looks for libonnxruntime.so.1 in $HOLDFAST_ONNXRUNTIME, beside the program (../lib), where the
+// build found it, and where the loader looks. unavailable where it is nowhere, naming the places.
+Result<std::unique_ptr<Engine>> open_onnxruntime(OnnxRuntimeOptions options = {});
+
+}  // namespace holdfast::inference

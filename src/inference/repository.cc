@@ -1,0 +1,259 @@
+#include "inference/repository.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <chrono>
+#include <filesystem>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "inference/warm_up.h"
+
+namespace holdfast::inference {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kModelLimit = 16ull << 30;
+
+std::optional<int64_t> version_of(const std::string& name) {
+  const auto number = parse_u64(name);
+  if (!number || *number == 0 || *number > INT64_MAX || std::to_string(*number) != name)
+    return std::nullopt;
+  return static_cast<int64_t>(*number);
+}
+
+}  // namespace
+
+Result<void> check_model_name(std::string_view name) {
+  const bool fits = !name.empty() && name.size() <= 128 && name.front() != '.' &&
+                    std::all_of(name.begin(), name.end(), [](char c) {
+                      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                             (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+                    });
+  if (!fits)
+    return fail(
+        Code::invalid_argument,
+        "'" + std::string(name) +
+            "' is not a model name: 1 to 128 letters, digits, '.', '_' and '-', not '.' first");
+  return {};
+}
+
+Result<LoadedPtr> Repository::load_file(const std::string& name, int64_t version,
+                                        const std::string& path) {
+  auto loaded = std::make_shared<Loaded>();
+  loaded->name = name;
+  loaded->version = version;
+  TRY(loaded->digest, digest_of(path));
+  TRY(loaded->model, engine_.load(path));
+  warm_up(*loaded);
+  return loaded;
+}
+
+Result<std::vector<int64_t>> Repository::on_disk(const std::string& name) const {
+  std::vector<int64_t> found;
+  std::error_code error;
+  for (const auto& folder : fs::directory_iterator(directory_ + "/" + name, error)) {
+    const auto version = version_of(folder.path().filename());
+    if (version && fs::exists(folder.path() / "model.onnx", error)) found.push_back(*version);
+  }
+  if (found.empty()) return fail(Code::not_found, "there is no model '" + name + "'");
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+Result<std::unique_ptr<Repository>> Repository::open(std::string directory, Engine& engine) {
+  TRY_VOID(make_directories(directory));
+  std::unique_ptr<Repository> repository(new Repository(std::move(directory), engine));
+  std::error_code error;
+  for (const auto& folder : fs::directory_iterator(repository->directory_, error)) {
+    const std::string name = folder.path().filename();
+    if (name.starts_with(".incoming")) {
+      fs::remove_all(folder.path(), error);  // a stop came before its rename
+      continue;
+    }
+    if (!check_model_name(name)) continue;
+    auto versions = repository->on_disk(name);
+    if (!versions) continue;
+    // The activated one comes before newer ones. A version that is damaged does not take the model
+    // away while another is there.
+    const auto first = std::ranges::find(*versions, repository->first_version(name, *versions));
+    std::rotate(first, std::next(first), versions->end());
+    for (auto version = versions->rbegin(); version != versions->rend(); ++version) {
+      auto loaded = repository->load_file(name, *version,
+                                          folder.path() / std::to_string(*version) / "model.onnx");
+      if (loaded) {
+        repository->publish(*loaded);
+        break;
+      }
+      repository->groups_[name].failed[*version] = loaded.error().message();
+      log::error("inference", "a model could not be loaded",
+                 {{"model", name},
+                  {"version", std::to_string(*version)},
+                  {"error", loaded.error().message()}});
+    }
+  }
+  return repository;
+}
+
+bool Repository::publish(const LoadedPtr& loaded, bool chosen) {
+  std::vector<LoadedPtr> old;  // destroyed outside the lock: a session may take its time
+  const std::lock_guard lock(mutex_);
+  Group& group = groups_[loaded->name];
+  group.failed.erase(loaded->version);
+  old.push_back(std::exchange(group.loaded[loaded->version], loaded));
+  if (chosen || !group.current || group.current->version <= loaded->version)
+    old.push_back(std::exchange(group.current, loaded));
+  // One other version stays loaded, to be asked for by number and to go back to.
+  for (auto it = group.loaded.begin(); group.loaded.size() > 2 && it != group.loaded.end();) {
+    const bool stays = it->second == group.current || it->second == loaded;
+    if (!stays) old.push_back(std::move(it->second));
+    it = stays ? std::next(it) : group.loaded.erase(it);
+  }
+  return group.current == loaded;
+}
+
+bool Repository::ready() const {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::all_of(groups_, [](const auto& row) {
+    return row.second.current != nullptr ||
+           std::ranges::all_of(row.second.failed,
+                               [](const auto& failed) { return failed.second == kUnloadedReason; });
+  });
+}
+
+Result<LoadedPtr> Repository::find(std::string_view name, int64_t version) const {
+  const std::lock_guard lock(mutex_);
+  const auto group = groups_.find(name);
+  if (group == groups_.end())
+    return fail(Code::not_found, "there is no model '" + std::string(name) + "'");
+  if (version == 0 && group->second.current) return group->second.current;
+  if (version == 0) {
+    return fail(
+        Code::unavailable,
+        "the model '" + std::string(name) + "' is not loaded" +
+            (group->second.failed.empty() ? "" : ": " + group->second.failed.rbegin()->second));
+  }
+  if (const auto found = group->second.loaded.find(version); found != group->second.loaded.end())
+    return found->second;
+  const std::string text =
+      "version " + std::to_string(version) + " of the model '" + std::string(name) + "'";
+  if (const auto failed = group->second.failed.find(version); failed != group->second.failed.end())
+    return fail(Code::unavailable, text + " is not loaded: " + failed->second);
+  return fail(Code::not_found, text + " is not loaded");
+}
+
+Task<Result<LoadedPtr>> Repository::put(std::string name, int64_t version, ByteSource& bytes,
+                                        uint64_t limit) {
+  limit = std::min(limit, kModelLimit);
+  CO_TRY_VOID(check_model_name(name));
+  if (version <= 0) co_return fail(Code::invalid_argument, "a version is a number from 1");
+  const std::string incoming = directory_ + "/.incoming-" + hex(as_bytes(random_bytes(8)));
+  struct Cleanup {
+    std::string path;
+    ~Cleanup() {
+      std::error_code error;
+      fs::remove_all(path, error);
+    }
+  };
+  CO_TRY_VOID(make_directories(incoming));
+  const Cleanup cleanup{incoming};
+  CO_TRY(const Fd fd, open_file(incoming + "/model.onnx", O_WRONLY | O_CREAT | O_EXCL));
+  std::vector<std::byte> piece(256 << 10);
+  for (uint64_t size = 0;;) {
+    CO_TRY(const size_t count, co_await bytes.read(piece));
+    if (count == 0) break;
+    size += count;
+    if (size > limit)
+      co_return fail(Code::too_large, "the model is larger than " + format_size(limit));
+    auto write = [&fd, &piece, count] {
+      return write_all(fd.get(), ByteView(piece.data(), count));
+    };
+    CO_TRY_VOID(co_await pool_.run(std::move(write)));
+  }
+  auto work = [this, &fd, &incoming, &name, version]() -> Result<LoadedPtr> {
+    if (::fsync(fd.get()) != 0) return std::unexpected(errno_error(errno, "fsync of the model"));
+    return install(name, version, incoming);
+  };
+  co_return co_await pool_.run(std::move(work));
+}
+
+Result<LoadedPtr> Repository::install(const std::string& name, int64_t version,
+                                      const std::string& incoming) {
+  const std::lock_guard changing(changing_);
+  const std::string folder = directory_ + "/" + name + "/" + std::to_string(version);
+  const bool there = fs::exists(folder + "/model.onnx");
+  if (there) {
+    TRY(const std::string old, digest_of(folder + "/model.onnx"));
+    TRY(const std::string sent, digest_of(incoming + "/model.onnx"));
+    if (old != sent)
+      return fail(Code::conflict, "version " + std::to_string(version) + " of '" + name +
+                                      "' exists with other bytes; versions do not change");
+  }
+  LoadedPtr loaded;
+  if (auto serving = find(name, version); there && serving) {
+    loaded = *serving;
+  } else {
+    TRY(loaded, load_file(name, version, incoming + "/model.onnx"));
+  }
+  if (!there) {
+    boost::json::object info;
+    info["digest"] = loaded->digest;
+    info["size"] = static_cast<uint64_t>(fs::file_size(incoming + "/model.onnx"));
+    info["created"] = format_rfc3339(SystemClock().now());
+    TRY_VOID(replace_file(incoming + "/model.json", as_bytes(boost::json::serialize(info) + "\n")));
+    TRY_VOID(make_directories(directory_ + "/" + name));
+    if (::rename(incoming.c_str(), folder.c_str()) != 0)
+      return std::unexpected(errno_error(errno, "rename to " + folder));
+    TRY_VOID(sync_directory(directory_ + "/" + name));
+  }
+  if (publish(loaded)) TRY_VOID(forget_activation(name));
+  return loaded;
+}
+
+Task<Result<LoadedPtr>> Repository::load(std::string name, int64_t version) {
+  CO_TRY_VOID(check_model_name(name));
+  auto work = [this, &name, version]() -> Result<LoadedPtr> {
+    const std::lock_guard changing(changing_);
+    TRY(const auto versions, on_disk(name));
+    const int64_t wanted = version == 0 ? versions.back() : version;
+    if (std::find(versions.begin(), versions.end(), wanted) == versions.end())
+      return fail(Code::not_found,
+                  "there is no version " + std::to_string(wanted) + " of '" + name + "'");
+    TRY(LoadedPtr loaded,
+        load_file(name, wanted,
+                  directory_ + "/" + name + "/" + std::to_string(wanted) + "/model.onnx"));
+    if (publish(loaded)) TRY_VOID(forget_activation(name));
+    return loaded;
+  };
+  co_return co_await pool_.run(std::move(work));
+}
+
+std::vector<Entry> Repository::list() const {
+  std::vector<Entry> out;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, group] : groups_) {
+    for (const auto& [version, loaded] : group.loaded)
+      out.push_back(Entry{name, version, "READY", "", loaded->digest, loaded == group.current});
+    for (const auto& [version, reason] : group.failed)
+      out.push_back(Entry{name, version, "UNAVAILABLE", reason, "", false});
+  }
+  return out;
+}
+
+std::vector<int64_t> Repository::versions(std::string_view name) const {
+  std::vector<int64_t> out;
+  const std::lock_guard lock(mutex_);
+  if (const auto group = groups_.find(name); group != groups_.end()) {
+    for (const auto& [version, loaded] : group->second.loaded) out.push_back(version);
+  }
+  return out;
+}
+
+}  // namespace holdfast::inference

@@ -1,0 +1,104 @@
+// The models on disk (<models>/NAME/VERSION/model.onnx and model.json) and those that are loaded. A
+// new version is written, loaded and warmed up before anybody sees it; then one pointer changes,
+// and the old one ends when its last request does. Whatever fails on the way leaves the old version
+// serving.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "inference/engine.h"
+#include "net/byte_stream.h"
+#include "net/runtime.h"
+
+namespace holdfast::inference {
+
+struct Statistics {
+  std::atomic<uint64_t> successes{0}, failures{0}, success_ns{0}, failure_ns{0}, infer_ns{0},
+      last_ms{0};
+};
+
+struct Loaded {
+  std::string name;
+  int64_t version = 0;
+  std::string digest;  // "sha256:…" of model.onnx
+  std::unique_ptr<Model> model;
+  std::atomic<int64_t> p99_ns{0};  // of a run, followed from the warm-up on
+  mutable Statistics statistics;
+};
+using LoadedPtr = std::shared_ptr<Loaded>;
+
+struct Entry {
+  std::string name;
+  int64_t version = 0;
+  std::string state;  // READY, UNAVAILABLE
+  std::string reason, digest;
+  bool current = false;
+};
+
+inline constexpr std::string_view kUnloadedReason = "unloaded";  // of an Entry
+
+// 1–128 of A–Z a–z 0–9 . _ -, not beginning with '.'. invalid_argument.
+Result<void> check_model_name(std::string_view name);
+
+// Any thread may call.
+class Repository {
+ public:
+  // Loads every model's newest version that can be loaded; those that fail are listed as
+  // UNAVAILABLE with their reasons.
+  static Result<std::unique_ptr<Repository>> open(std::string directory, Engine& engine);
+
+  // `version` 0: the current one. not_found; unavailable: there, but not loaded, with the reason.
+  Result<LoadedPtr> find(std::string_view name, int64_t version = 0) const;
+  // Streams a model in; durable and serving when it returns. conflict: the version exists with
+  // other bytes (the same bytes are fine); invalid_argument: not a model. The newest version
+  // becomes current; besides it, one more stays loaded.
+  Task<Result<LoadedPtr>> put(std::string name, int64_t version, ByteSource& bytes, uint64_t limit);
+  // Loads what is on disk: that version, or the newest.
+  Task<Result<LoadedPtr>> load(std::string name, int64_t version = 0);
+  // Makes a version on disk the current one, whatever its number, loading it where it is not; it
+  // stays current over a restart, until a put() or load() of one that is not older. not_found.
+  Task<Result<LoadedPtr>> activate(std::string name, int64_t version);
+  // Requests that run end as they began. not_found.
+  Task<Result<void>> unload(std::string name);
+  Task<Result<void>> remove(std::string name,
+                            int64_t version);       // conflict: it is current and not the only one
+  Task<Result<void>> remove_all(std::string name);  // every version; success where there is none
+  std::vector<Entry> list() const;
+  std::vector<int64_t> versions(std::string_view name) const;  // loaded ones, oldest first
+  // Every model serves that nobody has unloaded.
+  bool ready() const;
+  // Where slow models run. Loading has threads of its own, so that it delays no answer.
+  BlockingPool& pool() { return runs_; }
+
+ private:
+  Repository(std::string directory, Engine& engine)
+      : directory_(std::move(directory)), engine_(engine) {}
+  struct Group {
+    std::map<int64_t, LoadedPtr> loaded;
+    LoadedPtr current;
+    std::map<int64_t, std::string> failed;
+  };
+  // A received file becomes the version on disk and in memory.
+  Result<LoadedPtr> install(const std::string& name, int64_t version, const std::string& incoming);
+  Result<LoadedPtr> load_file(const std::string& name, int64_t version, const std::string& path);
+  Result<std::vector<int64_t>> on_disk(const std::string& name) const;
+  // Makes it findable, and current where it is chosen or not older; true where it is current then.
+  bool publish(const LoadedPtr& loaded, bool chosen = false);
+  Result<void> forget_activation(const std::string& name);  // durable; fine where there is none
+  // The version to begin with: the activated one where it is there, else the newest.
+  int64_t first_version(const std::string& name, const std::vector<int64_t>& on_disk) const;
+
+  const std::string directory_;
+  Engine& engine_;
+  BlockingPool pool_{"models", 2}, runs_{"runs", 2};
+  std::mutex changing_;  // one change at a time
+  mutable std::mutex mutex_;
+  std::map<std::string, Group, std::less<>> groups_;
+};
+
+}  // namespace holdfast::inference

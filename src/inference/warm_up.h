@@ -1,0 +1,18 @@
+// What is done with a model file before anybody is served from it. Blocking.
+#pragma once
+
+#include <string>
+
+#include "inference/repository.h"
+
+namespace holdfast::inference {
+
+// "sha256:" and the hash of the file.
+Result<std::string> digest_of(const std::string& path);
+
+// Runs the model on zeros, dynamic sizes as 1, so that the first request finds everything
+// allocated, and learns how long a run takes. A model that refuses zeros, or whose zeros would take
+// more than 256 MiB, serves all the same, but as one that is not known to be quick.
+void warm_up(Loaded& loaded);
+
+}  // namespace holdfast::inference

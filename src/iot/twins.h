@@ -1,0 +1,67 @@
+// Twins: what a device or module should be, and what it says that it is.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "iot/devices.h"
+#include "iot/types.h"
+
+namespace holdfast::iot {
+
+// A change that a service asks for; nullopt leaves a part alone.
+struct TwinChange {
+  std::optional<boost::json::object> tags, desired;
+};
+
+// Any thread may call. What was returned as done is on disk. Common failures: not_found,
+// invalid_argument, too_large, precondition_failed (etag).
+class Twins {
+ public:
+  Twins(store::Database& database, Devices& devices, const Clock& clock)
+      : database_(database), devices_(devices), clock_(clock) {}
+
+  Task<Result<Twin>> get(Address address);
+  // Merges; returns the new twin.
+  Task<Result<Twin>> patch(Address address, TwinChange change, IfMatch condition);
+  // The parts given are replaced whole.
+  Task<Result<Twin>> replace(Address address, TwinChange change, IfMatch condition);
+  // A device's own patch; returns the new $version of the reported section.
+  Task<Result<uint64_t>> patch_reported(Address address, boost::json::object patch);
+  // A deployment: {"modulesContent":{"$edgeAgent":{"properties.desired":{…}},…}} or deviceContent,
+  // all or nothing. Desired sections are replaced; the modules that it names, and that $edgeAgent
+  // is to run, get identities; modules managed by the edge that are no longer named are removed.
+  Task<Result<void>> apply_configuration(std::string device, boost::json::object content);
+
+  // Called with each change of a desired section: its $version and the patch (with "$version"), in
+  // their order. On any thread, after the change is on disk. Set before use.
+  void on_desired(std::function<void(const Address&, uint64_t version, std::string patch)> call) {
+    on_desired_ = std::move(call);
+  }
+
+ private:
+  struct Changed {
+    Address address;
+    uint64_t version;
+    boost::json::object patch;
+  };
+  Task<Result<Twin>> change(Address address, TwinChange change, IfMatch condition, bool replace);
+  void begin(const std::vector<Address>& addresses);
+  void end(const std::vector<Address>& addresses, std::vector<Changed> changes);
+
+  store::Database& database_;
+  Devices& devices_;
+  const Clock& clock_;
+  std::function<void(const Address&, uint64_t, std::string)> on_desired_;
+  // Writers under way, and what is to be told when the last of them is done: so the order holds.
+  struct Telling {
+    size_t writers = 0;
+    std::vector<Changed> changes;
+  };
+  std::mutex mutex_;
+  std::map<Address, Telling> telling_;
+};
+
+}  // namespace holdfast::iot

@@ -1,0 +1,161 @@
+#include "modules/model_server.h"
+
+#include <boost/json/parse.hpp>
+
+#include "base/digest.h"
+#include "base/json_reader.h"
+
+namespace holdfast::modules {
+namespace {
+
+namespace json = boost::json;
+
+std::string message_of(const std::string& body) {
+  const auto object = parse_json_object(body, "");
+  const json::value* text = object ? object->if_contains("error") : nullptr;
+  return text != nullptr && text->is_string() ? std::string(text->get_string())
+                                              : body.substr(0, 200);
+}
+
+std::string text_at(const json::object& object, const char* key) {
+  const json::value* text = object.if_contains(key);
+  return text != nullptr && text->is_string() ? std::string(text->get_string()) : "";
+}
+
+std::string version_path(const std::string& name, int64_t version) {
+  return "api/v1/models/" + percent_encode(name) + "/versions/" + std::to_string(version);
+}
+
+}  // namespace
+
+Task<Result<std::string>> HttpModelServer::call(http::ClientRequest request) {
+  request.url.insert(0, url_);
+  CO_TRY(auto answer, co_await client_.fetch(std::move(request)));
+  if (answer.status / 100 == 2) co_return std::move(answer.body);
+  const Code code = answer.status == 404   ? Code::not_found
+                    : answer.status == 409 ? Code::conflict
+                    : answer.status == 403 ? Code::denied
+                    : answer.status < 500  ? Code::invalid_argument
+                                           : Code::unavailable;
+  co_return fail(code, "the inference server: " + message_of(answer.body));
+}
+
+Task<Result<std::vector<Served>>> HttpModelServer::list() {
+  CO_TRY(const std::string body, co_await call(http::ClientRequest("GET", "api/v1/models")));
+  CO_TRY(const json::object answer, parse_json_object(body, "the inference server's list"));
+  const json::value* models = answer.if_contains("models");
+  if (models == nullptr || !models->is_array())
+    co_return fail(Code::unavailable, "the inference server's list has no models");
+  std::vector<Served> out;
+  for (const json::value& item : models->get_array()) {
+    if (!item.is_object()) continue;
+    const json::object& one = item.get_object();
+    Served served;
+    served.name = text_at(one, "name");
+    served.version = static_cast<int64_t>(parse_u64(text_at(one, "version")).value_or(0));
+    served.digest = text_at(one, "digest");
+    served.ready = text_at(one, "state") == "READY";
+    const json::value* current = one.if_contains("current");
+    served.current = current != nullptr && current->is_bool() && current->get_bool();
+    served.reason = text_at(one, "reason");
+    out.push_back(std::move(served));
+  }
+  co_return out;
+}
+
+Task<Result<std::string>> HttpModelServer::put(std::string name, int64_t version,
+                                               http::FileRange onnx) {
+  http::ClientRequest request("PUT", version_path(name, version));
+  request.file = std::move(onnx);
+  request.timeout = std::chrono::minutes(10);  // loading and warming up a large one
+  CO_TRY(const std::string body, co_await call(std::move(request)));
+  CO_TRY(const json::object answer, parse_json_object(body, "the inference server's answer"));
+  co_return text_at(answer, "digest");
+}
+
+Task<Result<void>> HttpModelServer::activate(std::string name, int64_t version) {
+  http::ClientRequest request("POST", version_path(name, version) + "/activate");
+  request.timeout = std::chrono::minutes(10);
+  CO_TRY_VOID(co_await call(std::move(request)));
+  co_return Result<void>();
+}
+
+Task<Result<void>> HttpModelServer::unload(std::string name) {
+  http::ClientRequest request("POST", "v2/repository/models/" + percent_encode(name) + "/unload");
+  CO_TRY_VOID(co_await call(std::move(request)));
+  co_return Result<void>();
+}
+
+Task<Result<void>> HttpModelServer::remove(std::string name) {
+  http::ClientRequest request("DELETE", "api/v1/models/" + percent_encode(name));
+  CO_TRY_VOID(co_await call(std::move(request)));
+  co_return Result<void>();
+}
+
+Result<void> MemoryModelServer::here() const {
+  if (away_) return fail(Code::unavailable, "the inference server is away");
+  return {};
+}
+
+Task<Result<std::vector<Served>>> MemoryModelServer::list() {
+  const std::lock_guard lock(mutex_);
+  CO_TRY_VOID(here());
+  std::vector<Served> out;
+  for (const auto& [name, model] : models_) {
+    for (const auto& [version, digest] : model.versions) {
+      const bool loaded = model.current != 0;
+      out.push_back({name, version, loaded ? digest : "", loaded, version == model.current,
+                     loaded ? "" : "unloaded"});
+    }
+  }
+  co_return out;
+}
+
+Task<Result<std::string>> MemoryModelServer::put(std::string name, int64_t version,
+                                                 http::FileRange onnx) {
+  std::string bytes(onnx.size, '\0');
+  CO_TRY_VOID(read_exact(onnx.fd->get(), std::as_writable_bytes(std::span(bytes)), onnx.offset));
+  const std::lock_guard lock(mutex_);
+  CO_TRY_VOID(here());
+  if (!bytes.starts_with("onnx")) co_return fail(Code::invalid_argument, "not a model");
+  const std::string digest = "sha256:" + sha256_hex(as_bytes(bytes));
+  Model& model = models_[name];
+  const auto [at, fresh] = model.versions.try_emplace(version, digest);
+  if (!fresh && at->second != digest)
+    co_return fail(Code::conflict, "the version exists with other bytes");
+  model.current = std::max(model.current, version);
+  co_return digest;
+}
+
+Task<Result<void>> MemoryModelServer::activate(std::string name, int64_t version) {
+  const std::lock_guard lock(mutex_);
+  CO_TRY_VOID(here());
+  const auto found = models_.find(name);
+  if (found == models_.end() || !found->second.versions.contains(version))
+    co_return fail(Code::not_found, "no such version");
+  found->second.current = version;
+  co_return Result<void>();
+}
+
+Task<Result<void>> MemoryModelServer::unload(std::string name) {
+  const std::lock_guard lock(mutex_);
+  CO_TRY_VOID(here());
+  const auto found = models_.find(name);
+  if (found == models_.end()) co_return fail(Code::not_found, "no such model");
+  found->second.current = 0;
+  co_return Result<void>();
+}
+
+Task<Result<void>> MemoryModelServer::remove(std::string name) {
+  const std::lock_guard lock(mutex_);
+  CO_TRY_VOID(here());
+  models_.erase(name);
+  co_return Result<void>();
+}
+
+void MemoryModelServer::set_away(bool away) {
+  const std::lock_guard lock(mutex_);
+  away_ = away;
+}
+
+}  // namespace holdfast::modules

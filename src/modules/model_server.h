@@ -1,0 +1,74 @@
+// The seam to the server that answers with the models: holdfast-serve over HTTP, or a fake.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "net/http/client.h"
+
+namespace holdfast::modules {
+
+struct Served {
+  std::string name;
+  int64_t version = 0;
+  std::string digest;  // "sha256:…" of model.onnx; empty where it is not loaded
+  bool ready = false, current = false;
+  std::string reason;  // where it is not ready
+};
+
+// Any thread may call. Common failures: unavailable, timed_out.
+class ModelServer {
+ public:
+  virtual ~ModelServer() = default;
+  virtual Task<Result<std::vector<Served>>> list() = 0;
+  // Durable, loaded and warm when it returns; the digest of what it took. conflict: the version is
+  // there with other bytes; invalid_argument: not a model.
+  virtual Task<Result<std::string>> put(std::string name, int64_t version,
+                                        http::FileRange onnx) = 0;
+  // Loads where need be and lets it answer in place of the present one. not_found.
+  virtual Task<Result<void>> activate(std::string name, int64_t version) = 0;
+  virtual Task<Result<void>> unload(std::string name) = 0;  // not_found
+  virtual Task<Result<void>> remove(std::string name) = 0;  // success where there is none
+};
+
+class HttpModelServer final : public ModelServer {
+ public:
+  // `url`: "http://127.0.0.1:8000". `client` must outlive it.
+  HttpModelServer(http::Client& client, std::string url)
+      : client_(client), url_(std::move(url) + "/") {}
+  Task<Result<std::vector<Served>>> list() override;
+  Task<Result<std::string>> put(std::string name, int64_t version, http::FileRange onnx) override;
+  Task<Result<void>> activate(std::string name, int64_t version) override;
+  Task<Result<void>> unload(std::string name) override;
+  Task<Result<void>> remove(std::string name) override;
+
+ private:
+  Task<Result<std::string>> call(http::ClientRequest request);
+  http::Client& client_;
+  std::string url_;
+};
+
+// A complete one in memory: a model is a file whose text begins "onnx".
+class MemoryModelServer final : public ModelServer {
+ public:
+  Task<Result<std::vector<Served>>> list() override;
+  Task<Result<std::string>> put(std::string name, int64_t version, http::FileRange onnx) override;
+  Task<Result<void>> activate(std::string name, int64_t version) override;
+  Task<Result<void>> unload(std::string name) override;
+  Task<Result<void>> remove(std::string name) override;
+  void set_away(bool away);  // every call fails with unavailable
+
+ private:
+  struct Model {
+    std::map<int64_t, std::string> versions;  // to digests
+    int64_t current = 0;                      // 0: unloaded
+  };
+  Result<void> here() const;
+  mutable std::mutex mutex_;
+  std::map<std::string, Model> models_;
+  bool away_ = false;
+};
+
+}  // namespace holdfast::modules

@@ -1,0 +1,31 @@
+#include "net/byte_stream.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace holdfast {
+
+Task<Result<size_t>> MemorySource::read(std::span<std::byte> into) {
+  const size_t count = std::min(into.size(), bytes_.size() - at_);
+  std::memcpy(into.data(), bytes_.data() + at_, count);
+  at_ += count;
+  co_return count;
+}
+
+Task<Result<std::string>> read_all(ByteSource& source, uint64_t limit) {
+  std::string all;
+  size_t step = 4096;
+  for (;;) {
+    const size_t had = all.size();
+    all.resize(had + step);
+    CO_TRY(const size_t count,
+           co_await source.read(std::as_writable_bytes(std::span(all.data() + had, step))));
+    all.resize(had + count);
+    if (count == 0) co_return all;
+    if (all.size() > limit)
+      co_return fail(Code::too_large, "the body is larger than " + format_size(limit));
+    if (count == step) step = std::min<size_t>(step * 2, 1 << 20);
+  }
+}
+
+}  // namespace holdfast

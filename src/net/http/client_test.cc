@@ -1,0 +1,148 @@
+#include "net/http/client.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
+#include "net/http/testing.h"
+
+namespace holdfast::http {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct HttpClient : testing::Test {
+  Router router;
+  std::atomic<int> asked{0};
+  std::atomic<bool> hold{true};
+  void SetUp() override {
+    router.add("GET", "/peer", Role::anonymous, [](Request& request) -> Task<Result<Response>> {
+      co_return Response(200, "text/plain", request.peer);
+    });
+    router.add("GET", "/flaky", Role::anonymous, [this](Request&) -> Task<Result<Response>> {
+      co_return Response(++asked < 3 ? 503 : 200, "text/plain", "x");
+    });
+    router.add("GET", "/never", Role::anonymous, [this](Request&) -> Task<Result<Response>> {
+      while (hold) (void)co_await sleep_for(5ms);
+      co_return Response(200);
+    });
+  }
+};
+
+Task<Result<std::vector<std::string>>> several(std::string url, int count) {
+  Client client;
+  std::vector<std::string> peers;
+  for (int i = 0; i < count; ++i) {
+    CO_TRY(auto answer, co_await client.fetch(ClientRequest("GET", url)));
+    peers.push_back(answer.body);
+  }
+  co_return peers;
+}
+
+TEST_F(HttpClient, OneConnectionServesManyRequests) {
+  LoopbackServer server(router);
+  const auto peers = run_task(several(server.url("/peer"), 20));
+  ASSERT_TRUE(peers);
+  for (const auto& peer : *peers) EXPECT_EQ(peer, peers->front());
+}
+
+// A listener on a socket of the file system that answers each connection with its request's first
+// line.
+struct UnixEcho {
+  std::string path = "/tmp/http_client_test." + std::to_string(::getpid());
+  int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  std::thread thread;
+  UnixEcho() {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, path.size());
+    ::unlink(path.c_str());
+    if (::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) std::abort();
+    ::listen(fd, 4);
+    thread = std::thread([this] {
+      for (int peer; (peer = ::accept(fd, nullptr, nullptr)) >= 0; ::close(peer)) {
+        char text[4096];
+        const ssize_t got = ::read(peer, text, sizeof text);
+        const std::string line(text, std::string_view(text, std::max<ssize_t>(got, 0)).find('\r'));
+        const std::string answer =
+            "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(line.size()) + "\r\n\r\n" + line;
+        if (::write(peer, answer.data(), answer.size()) < 0) continue;
+      }
+    });
+  }
+  ~UnixEcho() {
+    ::shutdown(fd, SHUT_RDWR);
+    thread.join();
+    ::close(fd);
+    ::unlink(path.c_str());
+  }
+};
+
+TEST(HttpClientUnix, GoesToTheSocketWhateverTheHost) {
+  UnixEcho echo;
+  ClientOptions options;
+  options.unix_socket = echo.path;
+  const auto answer = fetch(ClientRequest("GET", "http://docker/version"), options);
+  ASSERT_TRUE(answer) << answer.error().message();
+  EXPECT_EQ(answer->body, "GET /version HTTP/1.1");
+  options.unix_socket = "/tmp/no-such-socket";
+  EXPECT_EQ(fetch(ClientRequest("GET", "http://docker/"), options).error().code(),
+            Code::unavailable);
+  options.unix_socket = std::string(200, 'x');
+  EXPECT_EQ(fetch(ClientRequest("GET", "http://docker/"), options).error().code(),
+            Code::invalid_argument);
+}
+
+// The server closes the kept connection meanwhile; the next request goes out on a new one.
+Task<Result<bool>> across_a_close(std::string url) {
+  Client client;
+  CO_TRY(auto first, co_await client.fetch(ClientRequest("GET", url)));
+  CO_TRY_VOID(co_await sleep_for(1500ms));
+  CO_TRY(auto second, co_await client.fetch(ClientRequest("GET", url)));
+  co_return first.body != second.body;
+}
+
+TEST_F(HttpClient, AStaleConnectionIsReplaced) {
+  ServerOptions options;
+  options.idle_timeout = 1s;
+  LoopbackServer server(router, options);
+  const auto changed = run_task(across_a_close(server.url("/peer")));
+  ASSERT_TRUE(changed) << changed.error().message();
+  EXPECT_TRUE(*changed);
+}
+
+TEST_F(HttpClient, RetriesOnlyWhenAsked) {
+  LoopbackServer server(router);
+  ClientRequest request("GET", server.url("/flaky"));
+  EXPECT_EQ(fetch(request)->status, 503u);
+  request.retries = 3;
+  asked = 0;
+  EXPECT_EQ(fetch(request)->status, 200u);
+  EXPECT_EQ(asked, 3);
+}
+
+TEST_F(HttpClient, ASilentServerIsATimeOut) {
+  LoopbackServer server(router);
+  ClientRequest request("GET", server.url("/never"));
+  request.timeout = 100ms;
+  EXPECT_EQ(fetch(request).error().code(), Code::timed_out);
+  hold = false;
+}
+
+TEST_F(HttpClient, WhatCanNotBeSentIsRefused) {
+  for (const char* url : {"ftp://x/", "http://", "http://user@host/", "http://h:99999/", "nonsense",
+                          "http://h/a b"}) {
+    EXPECT_EQ(fetch(ClientRequest("GET", url)).error().code(), Code::invalid_argument) << url;
+  }
+  ClientRequest request("GET", "http://127.0.0.1:1/");
+  request.headers.set("X", "a\r\nInjected: b");
+  EXPECT_EQ(fetch(request).error().code(), Code::invalid_argument);
+  EXPECT_EQ(fetch(ClientRequest("GET", "http://127.0.0.1:1/")).error().code(), Code::unavailable);
+}
+
+}  // namespace
+}  // namespace holdfast::http

@@ -1,0 +1,95 @@
+// HTTP messages as services see them: no Beast here. Header names compare without case.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/files.h"
+#include "net/byte_stream.h"
+
+namespace holdfast::http {
+
+class Headers {
+ public:
+  void set(std::string_view name, std::string value);  // replaces
+  void add(std::string_view name, std::string value);  // keeps others of the name
+  // The first value; nullopt where there is none.
+  std::optional<std::string_view> get(std::string_view name) const;
+  std::string_view get_or(std::string_view name, std::string_view otherwise) const;
+  const std::vector<std::pair<std::string, std::string>>& all() const { return items_; }
+  void erase(std::string_view name);
+
+ private:
+  std::vector<std::pair<std::string, std::string>> items_;
+};
+
+struct Principal {  // who asks; empty name: nobody
+  std::string name;
+  std::string role;  // "", "reader", "operator", "admin"
+};
+
+// A request whose head has arrived; the body streams. Lives until its response is written.
+class Request {
+ public:
+  Request() = default;
+  std::string method;  // as sent, upper case
+  std::string target;  // as sent: raw path and query
+  std::string path;    // raw (still percent-encoded) path, always begins '/'
+  std::vector<std::pair<std::string, std::string>> query;  // decoded, in order; '+' is a space
+  std::vector<std::pair<std::string, std::string>>
+      params;  // decoded path parameters, by the router
+  Headers headers;
+  std::optional<uint64_t> content_length;  // nullopt: chunked
+  std::string peer;                        // "127.0.0.1:54321"
+  bool tls = false;
+  std::string id;                    // a UUID made for this request
+  Principal principal;               // set by the router's authenticator
+  std::unique_ptr<ByteSource> body;  // never null; decoded from chunks; the server's limit applies
+
+  std::optional<std::string_view> query_value(std::string_view name) const;
+  std::string_view param(std::string_view name) const;  // "" where absent
+};
+
+struct FileRange {  // sent by sendfile on plain sockets
+  std::shared_ptr<Fd> fd;
+  uint64_t offset = 0;
+  uint64_t size = 0;
+};
+struct StreamBody {  // size nullopt: chunked
+  std::unique_ptr<ByteSource> source;
+  std::optional<uint64_t> size;
+};
+
+class Response {
+ public:
+  Response() = default;
+  explicit Response(unsigned code) : status(code) {}
+  Response(unsigned code, std::string_view content_type, std::string text);
+
+  unsigned status = 200;
+  Headers headers;  // content-length, date and connection are the server's
+  std::variant<std::string, FileRange, StreamBody> body;
+  // For HEAD and 304: the length to announce in place of the body's own.
+  std::optional<uint64_t> announced_length;
+
+  Response& header(std::string_view name, std::string value) & {
+    headers.set(name, std::move(value));
+    return *this;
+  }
+  Response&& header(std::string_view name, std::string value) && {
+    headers.set(name, std::move(value));
+    return std::move(*this);
+  }
+};
+
+// The status that a Code has where a protocol does not say otherwise.
+unsigned status_of(Code code);
+
+}  // namespace holdfast::http

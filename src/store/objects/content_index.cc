@@ -1,0 +1,152 @@
+#include "store/objects/content_index.h"
+
+#include <set>
+
+#include "store/objects_index_sql.h"
+
+namespace holdfast::store::content_index {
+namespace {
+
+constexpr int kSegment = 1, kFile = 2, kList = 3;
+
+// Lists may hold lists, up to a depth that none reaches in use.
+Result<void> collect(Tx& tx, int64_t id, std::vector<StagedContent>& out, int depth) {
+  if (depth > 8)
+    return fail(Code::internal, "content " + std::to_string(id) + " is nested too deeply");
+  StagedContent piece;
+  int64_t kind = 0;
+  TRY_VOID(tx.each(
+      "SELECT kind, segment, offset, size, crc, file FROM content WHERE id = ? AND refs > 0", {id},
+      [&](const Row& row) {
+        kind = row.integer(0);
+        piece.segment = row.integer(1);
+        piece.offset = static_cast<uint64_t>(row.integer(2));
+        piece.size = static_cast<uint64_t>(row.integer(3));
+        piece.crc32 = static_cast<uint32_t>(row.integer(4));
+        piece.file = std::string(row.text(5));
+        return false;
+      }));
+  if (kind == 0) return fail(Code::not_found, "there is no content " + std::to_string(id));
+  if (kind != kList) {
+    out.push_back(std::move(piece));
+    return {};
+  }
+  std::vector<int64_t> children;
+  TRY_VOID(tx.each("SELECT child FROM content_part WHERE parent = ? ORDER BY seq", {id},
+                   [&](const Row& row) {
+                     children.push_back(row.integer(0));
+                     return true;
+                   }));
+  for (int64_t child : children) TRY_VOID(collect(tx, child, out, depth + 1));
+  return {};
+}
+
+}  // namespace
+
+Result<void> migrate(Database& database) {
+  const Migration migrations[] = {{1, k_objects_index_sql}};
+  return database.migrate("objects", migrations);
+}
+
+Result<ContentId> add(Tx& tx, const StagedContent& staged) {
+  const bool small = staged.segment > 0;
+  TRY_VOID(tx.run(
+      "INSERT INTO content(kind, segment, offset, size, crc, file, refs) VALUES(?, ?, ?, ?, ?, "
+      "?, 1)",
+      {int64_t{small ? kSegment : kFile}, staged.segment, static_cast<int64_t>(staged.offset),
+       static_cast<int64_t>(staged.size), int64_t{staged.crc32}, std::string_view(staged.file)}));
+  const auto id = static_cast<ContentId>(tx.last_insert_id());
+  if (small)
+    TRY_VOID(
+        tx.run("INSERT INTO segment VALUES(?, 1) ON CONFLICT(number) DO UPDATE SET live = live + 1",
+               {staged.segment}));
+  return id;
+}
+
+Result<ContentId> concatenate(Tx& tx, const std::vector<ContentId>& parts) {
+  int64_t size = 0;
+  for (ContentId part : parts) {
+    TRY_VOID(retain(tx, part));
+    TRY_VOID(tx.each("SELECT size FROM content WHERE id = ?", {static_cast<int64_t>(part)},
+                     [&](const Row& row) {
+                       size += row.integer(0);
+                       return false;
+                     }));
+  }
+  TRY_VOID(
+      tx.run("INSERT INTO content(kind, segment, offset, size, crc, file, refs) VALUES(?, 0, 0, "
+             "?, 0, '', 1)",
+             {int64_t{kList}, size}));
+  const int64_t id = tx.last_insert_id();
+  int64_t seq = 0;
+  for (ContentId part : parts) {
+    TRY_VOID(tx.run("INSERT INTO content_part VALUES(?, ?, ?)",
+                    {id, seq++, static_cast<int64_t>(part)}));
+  }
+  return static_cast<ContentId>(id);
+}
+
+Result<void> retain(Tx& tx, ContentId id) {
+  TRY(const int64_t changed, tx.run("UPDATE content SET refs = refs + 1 WHERE id = ? AND refs > 0",
+                                    {static_cast<int64_t>(id)}));
+  if (changed == 0) return fail(Code::not_found, "there is no such content");
+  return {};
+}
+
+Result<void> release(Tx& tx, ContentId id) {
+  TRY(const int64_t changed, tx.run("UPDATE content SET refs = refs - 1 WHERE id = ? AND refs > 0",
+                                    {static_cast<int64_t>(id)}));
+  if (changed == 0) return fail(Code::not_found, "there is no such content");
+  return {};
+}
+
+Result<std::vector<StagedContent>> pieces(Tx& tx, ContentId id) {
+  std::vector<StagedContent> out;
+  TRY_VOID(collect(tx, static_cast<int64_t>(id), out, 0));
+  return out;
+}
+
+Result<Swept> sweep_group(Tx& tx) {
+  struct Dead {
+    int64_t id, kind, segment, size;
+    std::string file;
+  };
+  std::vector<Dead> dead;
+  TRY_VOID(tx.each("SELECT id, kind, segment, size, file FROM content WHERE refs = 0 LIMIT 500", {},
+                   [&](const Row& row) {
+                     dead.push_back(Dead{row.integer(0), row.integer(1), row.integer(2),
+                                         row.integer(3), std::string(row.text(4))});
+                     return true;
+                   }));
+  Swept swept;
+  swept.rows = dead.size();
+  std::set<int64_t> touched;
+  for (Dead& content : dead) {
+    if (content.kind == kList) {
+      TRY_VOID(
+          tx.run("UPDATE content SET refs = refs - (SELECT count(*) FROM content_part WHERE "
+                 "parent = ?1 AND child = content.id) "
+                 "WHERE id IN (SELECT child FROM content_part WHERE parent = ?1)",
+                 {content.id}));
+      TRY_VOID(tx.run("DELETE FROM content_part WHERE parent = ?", {content.id}));
+    } else {
+      swept.bytes += static_cast<uint64_t>(content.size);
+    }
+    if (content.kind == kFile) swept.files.push_back(std::move(content.file));
+    if (content.kind == kSegment) {
+      TRY_VOID(tx.run("UPDATE segment SET live = live - 1 WHERE number = ?", {content.segment}));
+      touched.insert(content.segment);
+    }
+    TRY_VOID(tx.run("DELETE FROM content WHERE id = ?", {content.id}));
+  }
+  for (int64_t number : touched) {
+    TRY_VOID(
+        tx.each("SELECT 1 FROM segment WHERE number = ? AND live = 0", {number}, [&](const Row&) {
+          swept.segments.push_back(number);
+          return false;
+        }));
+  }
+  return swept;
+}
+
+}  // namespace holdfast::store::content_index

@@ -1,0 +1,34 @@
+// The database's side of an object store: which contents there are, of what, held how often. Plain
+// functions inside the caller's transaction; for store/objects alone.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "store/objects/object_store.h"
+
+namespace holdfast::store::content_index {
+
+// Migrates the component "objects".
+Result<void> migrate(Database& database);
+
+// As ObjectStore has them.
+Result<ContentId> add(Tx& tx, const StagedContent& staged);
+Result<ContentId> concatenate(Tx& tx, const std::vector<ContentId>& parts);
+Result<void> retain(Tx& tx, ContentId id);
+Result<void> release(Tx& tx, ContentId id);
+
+// Where the bytes of a content lie, in order. not_found.
+Result<std::vector<StagedContent>> pieces(Tx& tx, ContentId id);
+
+// What a sweep took out of the index; the bytes may go once it is committed.
+struct Swept {
+  uint64_t bytes = 0;
+  size_t rows = 0;  // 0: nothing is left to sweep
+  std::vector<std::string> files;
+  std::vector<int64_t> segments;  // that hold nothing any more
+};
+// A group of contents that no one holds.
+Result<Swept> sweep_group(Tx& tx);
+
+}  // namespace holdfast::store::content_index

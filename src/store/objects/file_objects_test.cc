@@ -1,0 +1,153 @@
+// What the object store on disk does with its files: restarts, sweeps, damage, kills.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <random>
+
+#include "store/objects/testing.h"
+
+namespace holdfast::store {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct FileObjects : testing::Test, ObjectRig {
+  void SetUp() override { open(); }
+  void open() {
+    objects.reset();
+    database.reset();
+    database = *open_sqlite({folder.path / "s.db"});
+    FileObjectsOptions options;
+    options.directory = folder.path / "content";
+    options.segment_limit = 10'000;
+    options.small_limit = 4000;
+    auto made = open_file_objects(options, *database);
+    ASSERT_TRUE(made) << made.error().message();
+    objects = std::move(*made);
+  }
+  size_t files() {
+    size_t count = 0;
+    for (const auto& entry : fs::recursive_directory_iterator(folder.path / "content/files"))
+      count += entry.is_regular_file() ? 1 : 0;
+    return count;
+  }
+};
+
+TEST_F(FileObjects, EverySizeComesBackAlsoAfterAReopen) {
+  std::vector<std::pair<ContentId, std::string>> all;
+  for (size_t size : {0u, 1u, 999u, 4000u, 4001u, 50'000u})
+    all.emplace_back(put(text(size, 'a')), text(size, 'a'));
+  for (int round = 0; round < 2; ++round) {
+    for (const auto& [id, bytes] : all) {
+      EXPECT_EQ(read(*find(id)), bytes);
+      EXPECT_TRUE(run_task(objects->verify(id)));
+    }
+    open();
+  }
+  EXPECT_EQ(files(), 2u);
+}
+
+TEST_F(FileObjects, AFileGoesWithItsLastHolder) {
+  const ContentId a = put(text(9000, 'a'));
+  const ContentId whole = *write([this, a](Tx& tx) { return objects->concatenate(tx, {a}); });
+  release(a);
+  ASSERT_TRUE(run_task(objects->sweep()));
+  EXPECT_EQ(files(), 1u);
+  release(whole);
+  ASSERT_TRUE(run_task(objects->sweep()));
+  EXPECT_EQ(files(), 0u);
+}
+
+// Bytes between finish() and add() are held by no row; a sweep that empties their segment must
+// leave them.
+TEST_F(FileObjects, ASweepSparesWhatIsStaged) {
+  const ContentId neighbour = put(text(3000, 'a'));
+  const StagedContent staged = stage(text(3000, 'b'));
+  for (int i = 0; i < 5; ++i) put(text(3900, 'c'));  // the next segment is current
+  release(neighbour);
+  ASSERT_TRUE(run_task(objects->sweep()));
+  const ContentId id = *write([this, staged](Tx& tx) { return objects->add(tx, staged); });
+  EXPECT_EQ(read(*find(id)), text(3000, 'b'));
+}
+
+TEST_F(FileObjects, WhatWasNeverAddedIsReclaimedAtOpen) {
+  put("kept");
+  (void)stage(text(20'000, 'a'));
+  EXPECT_EQ(files(), 1u);
+  open();
+  EXPECT_EQ(files(), 0u);
+}
+
+TEST_F(FileObjects, AChangedByteIsFoundByVerify) {
+  const ContentId small = put(text(100, 'a')), large = put(text(9000, 'a'));
+  for (const auto& entry : fs::recursive_directory_iterator(folder.path / "content")) {
+    if (!entry.is_regular_file()) continue;
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(50);
+    file.put('!');
+  }
+  EXPECT_EQ(run_task(objects->verify(small)).error().code(), Code::internal);
+  EXPECT_EQ(run_task(objects->verify(large)).error().code(), Code::internal);
+}
+
+TEST_F(FileObjects, ContentsOfAnotherDatabaseAreNotErased) {
+  put("bytes");
+  objects.reset();
+  database.reset();
+  for (const char* name : {"s.db", "s.db-wal", "s.db-shm"}) fs::remove(folder.path / name);
+  database = *open_sqlite({folder.path / "s.db"});
+  FileObjectsOptions options;
+  options.directory = folder.path / "content";
+  EXPECT_EQ(open_file_objects(options, *database).error().code(), Code::internal);
+  EXPECT_FALSE(fs::is_empty(folder.path / "content/segments"));
+}
+
+// A child puts contents and says each one's id when it is acknowledged; it is killed at a random
+// moment.
+TEST_F(FileObjects, WhatWasAcknowledgedSurvivesAKill) {
+  std::mt19937 random(7);
+  objects.reset();
+  database.reset();
+  size_t acknowledged = 0;
+  for (int trial = 0; trial < 40; ++trial) {
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::close(ends[0]);
+      open();
+      for (int i = 0;; ++i) {
+        const size_t size = static_cast<size_t>(i * 977 % 9000);
+        const ContentId id = put(text(size, static_cast<char>('a' + i % 5)));
+        const int64_t words[3] = {static_cast<int64_t>(id), static_cast<int64_t>(size), i % 5};
+        if (::write(ends[1], words, sizeof words) != sizeof words) ::_exit(1);
+      }
+    }
+    ::close(ends[1]);
+    int64_t words[3];
+    std::vector<std::array<int64_t, 3>> said;
+    const size_t wanted = 1 + random() % 20;
+    while (said.size() < wanted && ::read(ends[0], words, sizeof words) == sizeof words)
+      said.push_back({words[0], words[1], words[2]});
+    ::kill(child, SIGKILL);
+    while (::read(ends[0], words, sizeof words) == sizeof words)
+      said.push_back({words[0], words[1], words[2]});
+    ::close(ends[0]);
+    ::waitpid(child, nullptr, 0);
+    open();
+    for (const auto& [id, size, kind] : said) {
+      const auto content = find(static_cast<ContentId>(id));
+      ASSERT_TRUE(content) << content.error().message();
+      EXPECT_EQ(read(*content), text(static_cast<size_t>(size), static_cast<char>('a' + kind)));
+    }
+    acknowledged += said.size();
+    objects.reset();
+    database.reset();
+  }
+  EXPECT_GT(acknowledged, 100u);
+}
+
+}  // namespace
+}  // namespace holdfast::store

@@ -1,0 +1,95 @@
+// Immutable contents under ids, with counted references.
+//
+// Bytes are written first and are durable when finish() returns (segments share grouped fsyncs;
+// large ones are files of their own). Then, inside the caller's own database transaction, add()
+// makes the id: so a content and the row that needs it appear together or not at all. A content
+// that no one holds is freed by sweep(). Bytes whose add() never committed are reclaimed at the
+// next open.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "net/http/message.h"
+#include "store/database/database.h"
+
+namespace holdfast::store {
+
+enum class ContentId : int64_t {};
+
+// Durable bytes that no id refers to yet.
+class StagedContent {
+ public:
+  StagedContent() = default;
+  int64_t segment = 0;  // > 0: in that segment; 0: a file of its own, named `file`
+  uint64_t offset = 0;
+  uint64_t size = 0;
+  uint32_t crc32 = 0;  // of the whole content; checked by verify()
+  std::string file;
+};
+
+// One writer, one task.
+class ContentWriter {
+ public:
+  virtual ~ContentWriter() = default;  // unfinished: the bytes are dropped
+  // unavailable on a full disk.
+  virtual Task<Result<void>> append(ByteView bytes) = 0;
+  // Returns after the bytes are on disk. A failed fsync is `internal` and the bytes are lost to the
+  // caller.
+  virtual Task<Result<StagedContent>> finish() = 0;
+};
+
+// A stretch of one stored file.
+struct Extent {
+  std::shared_ptr<Fd> fd;
+  uint64_t offset = 0;
+  uint64_t size = 0;
+};
+
+// An open content: keeps its bytes readable even when the last reference goes meanwhile.
+class OpenContent {
+ public:
+  virtual ~OpenContent() = default;
+  virtual uint64_t size() const = 0;
+  // The stretches that hold [offset, offset + size), in order; for sendfile.
+  virtual std::vector<Extent> extents(uint64_t offset, uint64_t size) const = 0;
+  virtual Task<Result<size_t>> read(uint64_t offset, std::span<std::byte> into) const = 0;
+};
+
+class ObjectStore {
+ public:
+  virtual ~ObjectStore() = default;
+  // `size_hint` nullopt: unknown. Any thread.
+  virtual Task<Result<std::unique_ptr<ContentWriter>>> create(
+      std::optional<uint64_t> size_hint) = 0;
+
+  // Inside the caller's write transaction, on the database that this store was opened with.
+  virtual Result<ContentId> add(Tx& tx, const StagedContent& staged) = 0;  // one reference
+  // A content made of others in order, without copying; holds a reference on each. not_found.
+  virtual Result<ContentId> concatenate(Tx& tx, const std::vector<ContentId>& parts) = 0;
+  virtual Result<void> retain(Tx& tx, ContentId id) = 0;   // not_found
+  virtual Result<void> release(Tx& tx, ContentId id) = 0;  // not_found
+
+  // Finds the bytes inside a read transaction, so that the caller's row and its content are of one
+  // snapshot.
+  virtual Result<std::shared_ptr<OpenContent>> open(Tx& tx, ContentId id) = 0;  // not_found
+  // Whole content against its checksums; internal where a byte changed.
+  virtual Task<Result<void>> verify(ContentId id) = 0;
+  // Frees what no one holds; returns bytes freed. Run from time to time by the owner.
+  virtual Task<Result<uint64_t>> sweep() = 0;
+};
+
+struct FileObjectsOptions {
+  std::string directory;                 // holds segments/ and files/
+  uint64_t segment_limit = 64ull << 20;  // a new segment after this many bytes
+  uint64_t small_limit = 256 << 10;      // larger contents are files of their own
+  unsigned threads = 2;                  // for large contents
+};
+// `database` must outlive the store; its tables are migrated here (component "objects").
+Result<std::unique_ptr<ObjectStore>> open_file_objects(FileObjectsOptions options,
+                                                       Database& database);
+
+}  // namespace holdfast::store

@@ -1,0 +1,83 @@
+"""A real holdfast-serve for the client tests, and small real models to give it."""
+import contextlib
+import json
+import os
+import pathlib
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import numpy
+import onnx
+from onnx import TensorProto, helper
+
+BIN = pathlib.Path(os.environ.get("HOLDFAST_BIN", pathlib.Path(__file__).parents[2] / "build/release/bin"))
+
+
+class Serve:
+    def __init__(self, folder: pathlib.Path):
+        self.folder, self.data = folder, folder / "serve"
+
+    @contextlib.contextmanager
+    def running(self):
+        with open(self.folder / "serve.log", "ab") as log:
+            process = subprocess.Popen([BIN / "holdfast-serve", "--data", self.data, "--listen", "127.0.0.1:0"], stderr=log)
+        try:
+            deadline = time.monotonic() + 30
+            while not (self.data / "run.json").exists():
+                assert process.poll() is None and time.monotonic() < deadline, (self.folder / "serve.log").read_text()
+                time.sleep(0.01)
+            self.address = json.loads((self.data / "run.json").read_text())["http"]
+            yield self
+        finally:
+            process.terminate()
+            assert process.wait(30) == 0, (self.folder / "serve.log").read_text()
+
+    def put(self, name: str, version: int, model: bytes) -> tuple[int, dict]:
+        """Sends a model in; (status, answer)."""
+        request = urllib.request.Request(f"http://{self.address}/api/v1/models/{name}/versions/{version}", model, method="PUT")
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+
+def _model(nodes, inputs, outputs, initializers=()) -> bytes:
+    graph = helper.make_graph(nodes, "g", inputs, outputs, list(initializers))
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.checker.check_model(made)
+    return made.SerializeToString()
+
+
+def echo_model(kind: int, columns: int = 3) -> bytes:
+    """`y` is `x` itself, of any of ONNX's element types; rows are free."""
+    shape = ["n", columns]
+    return _model([helper.make_node("Identity", ["x"], ["y"])], [helper.make_tensor_value_info("x", kind, shape)],
+                  [helper.make_tensor_value_info("y", kind, shape)])
+
+
+def scale_model(factor: float) -> bytes:
+    """`y` = factor · `x`: tells which version answered."""
+    weight = helper.make_tensor("w", TensorProto.FLOAT, [1], [factor])
+    return _model([helper.make_node("Mul", ["x", "w"], ["y"])], [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 2])],
+                  [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2])], [weight])
+
+
+def two_by_two_model() -> bytes:
+    """Inputs a (float) and b (int64), outputs sum (float) and double (int64)."""
+    nodes = [helper.make_node("Cast", ["b"], ["bf"], to=TensorProto.FLOAT), helper.make_node("Add", ["a", "bf"], ["sum"]),
+             helper.make_node("Add", ["b", "b"], ["double"])]
+    return _model(nodes, [helper.make_tensor_value_info("a", TensorProto.FLOAT, ["n"]), helper.make_tensor_value_info("b", TensorProto.INT64, ["n"])],
+                  [helper.make_tensor_value_info("sum", TensorProto.FLOAT, ["n"]), helper.make_tensor_value_info("double", TensorProto.INT64, ["n"])])
+
+
+def digits_model(folder: pathlib.Path) -> tuple[bytes, numpy.ndarray]:
+    """The example's MLP, and 100 digits that it has not learned."""
+    import sys
+    sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "examples/digits"))
+    from sklearn.datasets import load_digits
+    from train import export, train
+    export(train(260), folder / "digits.onnx")
+    return (folder / "digits.onnx").read_bytes(), (load_digits().data[260:360] / 16).astype(numpy.float32)

@@ -1,0 +1,149 @@
+"""Shared access signatures made by azure-storage-blob, used through it and through curl."""
+import subprocess
+
+import pytest
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+from azure.storage.blob import (AccountSasPermissions, BlobClient, BlobSasPermissions, ContainerClient, ContainerSasPermissions,
+                                ResourceTypes, generate_account_sas, generate_blob_sas, generate_container_sas)
+
+from blob_support import soon
+
+
+def blob_sas(account, permission: str, blob="b", **options) -> str:
+    options.setdefault("expiry", soon(hours=1))
+    return generate_blob_sas(account.name, "tests", blob, account_key=account.key, permission=BlobSasPermissions.from_string(permission), **options)
+
+
+def container_sas(account, permission: str, **options) -> str:
+    return generate_container_sas(account.name, "tests", account_key=account.key, expiry=soon(hours=1),
+                                  permission=ContainerSasPermissions.from_string(permission), **options)
+
+
+def account_sas(account, permission: str, types="sco", **options) -> str:
+    options.setdefault("expiry", soon(hours=1))
+    return generate_account_sas(account.name, account.key, ResourceTypes.from_string(types),
+                                AccountSasPermissions.from_string(permission), **options)
+
+
+def blob_with(account, sas: str, name="b") -> BlobClient:
+    return BlobClient(account.endpoint, "tests", name, credential=sas, retry_total=0)
+
+
+def container_with(account, sas: str) -> ContainerClient:
+    return ContainerClient(account.endpoint, "tests", credential=sas, retry_total=0)
+
+
+def code(call) -> tuple[int, str]:
+    with pytest.raises(HttpResponseError) as error:
+        call()
+    return error.value.status_code, error.value.error_code
+
+
+def test_blob_sas(account, container):
+    container.upload_blob("b", b"data")
+    container.upload_blob("other", b"other")
+    reader = blob_with(account, blob_sas(account, "r"))
+    assert reader.download_blob().readall() == b"data"
+    assert code(lambda: reader.upload_blob(b"x", overwrite=True)) == (403, "AuthorizationPermissionMismatch")
+    assert code(reader.delete_blob) == (403, "AuthorizationPermissionMismatch")
+    assert code(blob_with(account, blob_sas(account, "r"), "other").download_blob) == (403, "AuthenticationFailed")
+    writer = blob_with(account, blob_sas(account, "w"))
+    writer.upload_blob(b"two", overwrite=True)
+    assert code(writer.download_blob) == (403, "AuthorizationPermissionMismatch")
+    blob_with(account, blob_sas(account, "d")).delete_blob()
+    assert not container.get_blob_client("b").exists()
+
+
+def test_create_permission_does_not_overwrite(account, container):
+    creator = blob_with(account, blob_sas(account, "c"))
+    creator.upload_blob(b"first")
+    assert code(lambda: creator.upload_blob(b"second", overwrite=True)) == (403, "UnauthorizedBlobOverwrite")
+    creator.stage_block("aaaa", b"x")
+    assert code(lambda: creator.commit_block_list(["aaaa"])) == (403, "UnauthorizedBlobOverwrite")
+    assert container.download_blob("b").readall() == b"first"
+
+
+def test_container_sas(account, container):
+    container.upload_blob("b", b"data")
+    client = container_with(account, container_sas(account, "rl"))
+    assert [b.name for b in client.list_blobs()] == ["b"] and client.download_blob("b").readall() == b"data"
+    assert code(lambda: client.upload_blob("new", b"x")) == (403, "AuthorizationPermissionMismatch")
+    assert code(client.delete_container)[0] == 403
+    only_read = container_with(account, container_sas(account, "r"))
+    assert code(lambda: list(only_read.list_blobs())) == (403, "AuthorizationPermissionMismatch")
+    writer = container_with(account, container_sas(account, "rwdl"))
+    writer.upload_blob("dir/new", b"new")
+    writer.delete_blob("b")
+    assert [b.name for b in writer.list_blobs()] == ["dir/new"]
+
+
+def test_account_sas(account, container):
+    container.upload_blob("b", b"data")
+    with account.client(credential=account_sas(account, "rwdlac")) as service:
+        made = service.create_container("made")
+        made.upload_blob("x", b"1")
+        assert sorted(c.name for c in service.list_containers()) == ["made", "tests"]
+        service.delete_container("made")
+    with account.client(credential=account_sas(account, "rl", "o")) as service:
+        assert service.get_blob_client("tests", "b").download_blob().readall() == b"data"
+        assert code(lambda: list(service.list_containers())) == (403, "AuthorizationResourceTypeMismatch")
+        assert code(lambda: service.create_container("no"))[0] == 403
+
+
+def test_times(account, container):
+    container.upload_blob("b", b"data")
+    expired = blob_with(account, blob_sas(account, "r", expiry=soon(seconds=-1)))
+    assert code(expired.download_blob) == (403, "AuthenticationFailed")
+    early = blob_with(account, blob_sas(account, "r", start=soon(minutes=10)))
+    assert code(early.download_blob) == (403, "AuthenticationFailed")
+    with account.client(credential=account_sas(account, "rl", expiry=soon(seconds=-1))) as service:
+        assert code(lambda: list(service.list_containers())) == (403, "AuthenticationFailed")
+
+
+def test_addresses_and_protocols(account, container):
+    container.upload_blob("b", b"data")
+    assert blob_with(account, blob_sas(account, "r", ip="127.0.0.1")).download_blob().readall() == b"data"
+    assert code(blob_with(account, blob_sas(account, "r", ip="10.0.0.1-10.0.0.9")).download_blob) == (403, "AuthorizationSourceIPMismatch")
+    assert code(blob_with(account, blob_sas(account, "r", protocol="https")).download_blob) == (403, "AuthorizationProtocolMismatch")
+
+
+@pytest.mark.parametrize("change", [("sp=r", "sp=rw"), ("sr=b", "sr=c"), ("se=2", "se=3"), ("sig=", "sig=A")])
+def test_tampered(account, container, change):
+    container.upload_blob("b", b"data")
+    sas = blob_sas(account, "r")
+    assert change[0] in sas
+    assert code(blob_with(account, sas.replace(*change, 1)).download_blob) == (403, "AuthenticationFailed")
+
+
+def test_response_headers_of_a_sas(account, container):
+    container.upload_blob("b", b"data")
+    sas = blob_sas(account, "r", content_type="text/x-own", content_disposition="attachment; filename=a.txt", cache_control="max-age=5")
+    got = blob_with(account, sas).get_blob_properties()
+    assert got.content_settings.content_type == "text/x-own"
+    assert got.content_settings.content_disposition == "attachment; filename=a.txt"
+    ranged = blob_with(account, sas).download_blob(offset=0, length=2, validate_content=True)
+    assert ranged.readall() == b"da" and ranged.properties.content_settings.content_type == "text/x-own"
+
+
+def test_wrong_account_key(account, container):
+    sas = generate_blob_sas(account.name, "tests", "b", account_key="AAAA" * 22, permission="r", expiry=soon(hours=1))
+    with pytest.raises(ClientAuthenticationError):
+        blob_with(account, sas).download_blob()
+
+
+def curl(*arguments: str) -> str:
+    done = subprocess.run(["curl", "--silent", "--show-error", "--max-time", "20", *arguments], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_curl(account, container, tmp_path):
+    url = f"{account.endpoint}/tests/with%20space.txt?{blob_sas(account, 'rwd', 'with space.txt')}"
+    file = tmp_path / "data"
+    file.write_bytes(b"0123456789" * 100_000)
+    status = curl("-T", str(file), "-H", "x-ms-blob-type: BlockBlob", "-w", "%{http_code}", url)
+    assert status == "201"
+    assert curl(url) == file.read_text()
+    assert curl("-r", "10-14", "-w", " %{http_code}", url) == "01234 206"
+    assert curl("-I", "-o", "/dev/null", "-w", "%{http_code} %header{content-length}", url).split()[0] == "200"
+    assert curl("-X", "DELETE", "-w", "%{http_code}", url) == "202"
+    assert "<Code>BlobNotFound</Code>" in curl(url)

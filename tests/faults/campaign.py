@@ -1,0 +1,80 @@
+"""`make faults [SUITE=kill] [SEED=1] [N=50]`: the long campaigns. Resumable: what is done is kept in build/faults.
+
+  kill    kill -9 of hub, edge or serve at N random moments of the loop; nothing acknowledged is lost or doubled
+  plant   the same judgement must FIND a planted bug: a hub that acknowledges before the bytes leave its memory
+"""
+import argparse
+import json
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+from loop import BIN, ROOT, Loop, kill_run, wait_until
+
+PART = 10  # kills a run: a run that was interrupted is repeated, those before it are kept
+
+
+def kill(seed: int, count: int) -> int:
+    state_file = ROOT / f"build/faults/kill-{seed}-{count}.json"
+    state = json.loads(state_file.read_text()) if state_file.exists() else {"kills": 0, "files": 0, "answers": 0, "blobs": 0, "acknowledged": 0, "problems": []}
+    while state["kills"] < count:
+        run = state["kills"] // PART
+        folder = ROOT / f"build/faults/kill-{seed}-run-{run}"
+        shutil.rmtree(folder, ignore_errors=True)
+        verdict = kill_run(folder, seed * 1000 + run, min(PART, count - state["kills"]))
+        for key, value in verdict.items():
+            state[key] = state[key] + value
+        state_file.parent.mkdir(parents=True, exist_ok=True)
+        state_file.write_text(json.dumps(state))
+        print(f"{state['kills']} of {count} kills, {state['files']} files, {len(state['problems'])} problems", flush=True)
+        if not verdict["problems"]:
+            shutil.rmtree(folder)
+    for problem in state["problems"]:
+        print("  " + problem)
+    print(f"kill: seed {seed}: {state['kills']} kills, {state['files']} files, {state['answers']} answers, {state['blobs']} blobs equal, "
+          f"{state['acknowledged']} acknowledged blobs checked, {len(state['problems'])} lost or doubled")
+    state_file.unlink()
+    return 1 if state["problems"] else 0
+
+
+def plant(seed: int, count: int) -> int:
+    build = ROOT / "build/planted"
+    print("building the hub with the planted bug (build/planted)", flush=True)
+    subprocess.run(["cmake", "--preset", "release", "-B", build, "-DHOLDFAST_TESTS=OFF", "-DHOLDFAST_PLANTED_BUGS=ON"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["ninja", "-C", build, "--quiet", "holdfast", "holdfast-hub", "holdfast-edge", "holdfast-serve"], check=True)
+    folder = ROOT / f"build/faults/plant-{seed}"
+    shutil.rmtree(folder, ignore_errors=True)
+    generator = random.Random(seed)
+    loop = Loop(folder, {"HOLDFAST_PLANT": "skip-fsync"}, build / "bin")
+    stop = threading.Event()
+    try:
+        wait_until("container", 20, lambda: loop.client().create_container("client"))
+        uploader = threading.Thread(target=loop.upload_small_blobs, args=(stop, seed))
+        uploader.start()
+        for _ in range(min(count, 10)):
+            time.sleep(generator.uniform(0.5, 1.5))
+            loop.kill("hub")
+        stop.set()
+        uploader.join()
+        wait_until("hub", 20, lambda: loop.pid("hub") and list(loop.client().list_containers()))
+        lost = loop.lost_blobs(loop.client())
+    finally:
+        stop.set()
+        loop.stop()
+    print(f"plant: the bug that leaves bytes in memory was {'found' if lost else 'NOT found'}: {len(lost)} of {len(loop.acknowledged)} acknowledged blobs lost")
+    return 0 if lost else 1
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--suite", choices=["kill", "plant"], default="kill")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=50)
+    arguments = parser.parse_args()
+    if not pathlib.Path(BIN / "holdfast").exists():
+        sys.exit(f"{BIN} has no programs; make build first")
+    sys.exit({"kill": kill, "plant": plant}[arguments.suite](arguments.seed, arguments.count))
