@@ -11,6 +11,7 @@ import time
 import urllib.parse
 
 import rigs
+from loop_closed import bench_closed_loop
 from lines import report
 
 ROUNDS = 5
@@ -143,7 +144,7 @@ def bench_idle(folder: pathlib.Path) -> None:
 def main() -> None:
     folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=ROOT / "build"))
     try:
-        for part in (bench_inference, bench_blobs, bench_flow, bench_idle):
+        for part in (bench_inference, bench_blobs, bench_flow, bench_idle, bench_closed_loop):
             note(part.__name__.replace("bench_", "part: "))
             part(folder)
     finally:

@@ -31,7 +31,7 @@ ALLOWED = {
     "modules": ["net", "store", "identity", "oci", "supervisor", "device_wire"],
     "broker": ["net", "store", "device_wire", "shares"],
     "device": ["net", "store", "device_wire"],
-    "cli": ["net", "identity", "blob_client", "transform", "supervisor"],
+    "cli": ["net", "identity", "blob_client", "transform", "supervisor", "oci"],
 }
 # Third-party header → folders that may show it.
 HOMES = {

@@ -11,7 +11,7 @@ namespace {
 namespace json = boost::json;
 using Rows = Task<Result<json::array>>;
 
-constexpr size_t kRows = 100;
+constexpr size_t kRows = 100, kNewest = 20;
 
 // Text of a twin's property at `path`, or "".
 std::string property(const json::object& at, std::initializer_list<std::string_view> path) {
@@ -83,6 +83,69 @@ Rows data_assets(data::Assets& assets) {
   co_return out;
 }
 
+// Only times that have come.
+std::string time_text(WallTime time) {
+  return time == WallTime{} ? "" : format_rfc3339(time, 0);
+}
+
+Rows newest_jobs(jobs::Jobs& jobs) {
+  CO_TRY(const auto found, co_await jobs.list(kNewest));
+  json::array out;
+  for (const jobs::Job& job : found) {
+    std::string read;
+    for (const jobs::Lineage& input : job.lineage)
+      read += (read.empty() ? "" : ", ") + input.asset + ":" + std::to_string(input.version);
+    json::object row;
+    row["job"] = job.name;
+    row["state"] = jobs::to_string(job.status);
+    row["reads"] = read;
+    row["started"] = time_text(job.started);
+    row["ended"] = time_text(job.ended);
+    row["reason"] = job.error;
+    out.push_back(std::move(row));
+  }
+  co_return out;
+}
+
+Rows registered(ml::Models& models) {
+  ml::Search search;
+  search.limit = kRows;
+  CO_TRY(const auto page, co_await models.search(std::move(search)));
+  json::array out;
+  for (const ml::RegisteredModel& model : page.items) {
+    CO_TRY(const auto versions, co_await models.versions(model.name, 1));
+    std::string aliases;
+    for (const auto& [alias, number] : model.aliases)
+      aliases += (aliases.empty() ? "" : ", ") + alias + " is " + std::to_string(number);
+    json::object row;
+    row["model"] = model.name;
+    row["newest"] = versions.empty() ? 0 : versions.front().number;
+    row["aliases"] = aliases;
+    row["registered"] =
+        versions.empty()
+            ? ""
+            : time_text(WallTime(std::chrono::milliseconds(versions.front().created_ms)));
+    out.push_back(std::move(row));
+  }
+  co_return out;
+}
+
+Rows firings(training::Triggers& triggers) {
+  CO_TRY(const auto found, co_await triggers.firings("", kNewest));
+  json::array out;
+  for (const training::Firing& firing : found) {
+    json::object row;
+    row["trigger"] = firing.trigger;
+    row["on"] = firing.subject + ":" + std::to_string(firing.version);
+    row["state"] = training::to_string(firing.state);
+    row["job"] = firing.job;
+    row["updated"] = time_text(firing.updated);
+    row["reason"] = firing.error;
+    out.push_back(std::move(row));
+  }
+  co_return out;
+}
+
 Rows images_of(registry::Registry& images) {
   CO_TRY(const auto repositories, co_await images.repositories(kRows, ""));
   json::array out;
@@ -115,17 +178,22 @@ Rows storage(identity::Accounts& accounts, blob::Blobs& blobs) {
 
 }  // namespace
 
-std::vector<console::Section> status_sections(iot::Hub& iot, data::Assets& assets,
-                                              registry::Registry& images, blob::Blobs& blobs,
-                                              identity::Accounts& accounts) {
+std::vector<console::Section> status_sections(StatusParts parts) {
   return {
-      {"devices", "No device yet: holdfast device create NAME", [&iot] { return devices(iot); }},
+      {"devices", "No device yet: holdfast device create NAME",
+       [parts] { return devices(parts.iot); }},
       {"deployments", "Nothing is deployed: holdfast deployment apply DEVICE --file FILE",
-       [&iot] { return deployments(iot); }},
+       [parts] { return deployments(parts.iot); }},
+      {"models", "No model is registered yet: a job's output or an MLflow client registers one.",
+       [parts] { return registered(parts.models); }},
+      {"triggers", "No trigger has fired yet: holdfast trigger create --file FILE",
+       [parts] { return firings(parts.triggers); }},
+      {"jobs", "No job yet: holdfast job create --file FILE",
+       [parts] { return newest_jobs(parts.jobs); }},
       {"data assets", "No data asset yet: holdfast data create NAME --container CONTAINER",
-       [&assets] { return data_assets(assets); }},
-      {"images", "The registry is empty.", [&images] { return images_of(images); }},
-      {"storage", "No container yet.", [&] { return storage(accounts, blobs); }},
+       [parts] { return data_assets(parts.assets); }},
+      {"images", "The registry is empty.", [parts] { return images_of(parts.images); }},
+      {"storage", "No container yet.", [parts] { return storage(parts.accounts, parts.blobs); }},
   };
 }
 

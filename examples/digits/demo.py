@@ -1,10 +1,11 @@
-"""`make demo`: the edge's main job on real images, on this machine, with every figure measured as it happens.
+"""`make demo`: the whole loop on real images, on this machine, with every figure measured as it happens.
 
-1,797 real handwritten digits. A model learns the first 260; the next 520 land in a local share at 50 a second, are
-made model-ready, answered at once, and answers and tensors upload themselves to blob storage, where the unmodified
-Azure client checks every byte. KEEP=1 leaves it running. Nothing is written outside build/demo.
+1,797 real handwritten digits. The first 260 land in a local share with an operator's labels; a job learns them, and the
+model comes to the edge as an image. The next 520, of other writers, land at 50 a second and are answered at once, worse.
+Their labels come later: a better version is learned, compared and deployed by itself, and one that is worse is refused.
+Answers and tensors upload themselves to blob storage, where the unmodified Azure client checks every byte. KEEP=1
+leaves it running. Nothing is written outside build/demo.
 """
-import calendar
 import hashlib
 import json
 import os
@@ -15,21 +16,22 @@ import statistics
 import subprocess
 import sys
 import time
-import urllib.request
 
+import closing
+from common import BIN, DATA, HERE, WORK, answer_lines, get_json, holdfast, show, started, step, wait_until
 from prepare import write_digits
-from train import export, train
 
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-BIN = pathlib.Path(os.environ.get("HOLDFAST_BIN", ROOT / "build/release/bin"))
-WORK = pathlib.Path(os.environ.get("DEMO_DIR", ROOT / "build/demo"))
-DATA = WORK / "data"
 LEARNED, ARRIVING, PER_SECOND = 260, 520, 50
 
+HUB_YAML = """\
+# The demo's hub: its jobs have the Python packages of this project's own environment.
+data: {data}/hub
+listen: {{http: "{hub}", blob: "{blob}", https: "127.0.0.1:0", mqtt: "{mqtt}"}}
+jobs: {{python: "{python}"}}
+"""
 EDGE_YAML = """\
 # The demo's edge: pictures land in `camera`, tensors go to `ready`, answers to `answers`.
-device: demo-edge
+device: this-machine
 data: {data}/edge
 listen: {{http: "{edge}"}}
 accounts:
@@ -39,59 +41,25 @@ shares:
   - {{name: ready, kind: cloud, account: site1, container: ready, path: ready}}
   - {{name: answers, kind: cloud, account: site1, container: answers, path: answers}}
 transforms:
-  - {{name: digits, share: camera, recipe: {recipe}, to: ready, batch: {{rows: 256, after: 5s}}}}
+  - {{name: digits, share: camera, recipe: {recipe}, to: ready, batch: {{rows: 256, after: 2s}}}}
 answers:
   - {{name: digits, transform: digits, model: digits, to: answers, lines: 1000, after: 10s}}
+hub: {{http: "http://{hub}", mqtt: "{mqtt}", ca: "file:{data}/hub/pki/ca.crt", key: "file:{data}/edge/secrets/device.key"}}
 serve: {{listen: "{serve}", managed: true}}
 """
-started = time.monotonic()
-
-
-def step(text: str) -> None:
-    print(f"\n[{time.monotonic() - started:5.1f} s] {text}", flush=True)
-
-
-def show(label: str, value: str) -> None:
-    print(f"    {label:<24} {value}", flush=True)
-
-
-def holdfast(*words: str) -> str:
-    """Runs one CLI verb and returns what it printed."""
-    done = subprocess.run([BIN / "holdfast", *words, "--data", DATA], text=True, capture_output=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"holdfast {' '.join(words)} ended with {done.returncode}: {done.stderr.strip()}")
-    return done.stdout
-
-
-def get_json(url: str) -> dict:
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return json.load(answer)
-
-
-def wait_until(what: str, seconds: float, check):
-    """Asks `check` until it gives something; says what was missing when time is up."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = check()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise SystemExit(f"after {seconds:.0f} s still no {what}; the logs are in {DATA / 'log'}")
-
-
 class Stream:
     """Drops pictures into the share at a fixed rate and remembers when each was renamed in."""
 
-    def __init__(self, share: pathlib.Path, source: pathlib.Path):
-        self.share = share
-        self.files = write_digits(source, LEARNED, ARRIVING)
+    def __init__(self, share: pathlib.Path, first: int, count: int, rate: int):
+        self.share, self.rate = share, rate
+        self.files = write_digits(WORK / "pictures", first, count)
         self.labels = {path.name: label for path, label in self.files}
         self.landed: dict[str, float] = {}
 
     def run(self) -> None:
         begin = time.monotonic()
         for index, (path, _) in enumerate(self.files):
-            time.sleep(max(0.0, begin + index / PER_SECOND - time.monotonic()))
+            time.sleep(max(0.0, begin + index / self.rate - time.monotonic()))
             hidden = self.share / f".{path.name}.part"
             shutil.copyfile(path, hidden)
             hidden.rename(self.share / path.name)
@@ -100,35 +68,17 @@ class Stream:
                 show("files landed", f"{index + 1} of {len(self.files)}")
 
 
-def answer_lines(folder: pathlib.Path) -> list[dict]:
-    """Every whole line of the closed answer files and of the one that is still open."""
-    lines = []
-    for path in [*folder.glob("answers-*.jsonl"), *folder.glob(".answers-*.jsonl.open")]:
-        try:
-            text = path.read_text()
-        except FileNotFoundError:  # it has just been closed under its other name, and is read next time
-            continue
-        lines += [json.loads(line) for line in text.split("\n")[:-1]]
-    return lines
-
-
 def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
-def seconds_of(stamp: str) -> float:
-    whole, fraction = stamp.removesuffix("Z").split(".")
-    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float("0." + fraction)
-
-
-def verify_blobs(blob_url: str, key: str) -> tuple[int, int]:
+def verify_blobs(service) -> tuple[int, int]:
     """Compares every file of both cloud shares with its blob, by SHA-256, through the unmodified Azure client."""
-    from azure.storage.blob import BlobServiceClient
-    service = BlobServiceClient(f"{blob_url}/site1", credential={"account_name": "site1", "account_key": key})
     checked = size = 0
     for share in ("ready", "answers"):
         container = service.get_container_client(share)
-        local = {p.name: p for p in (DATA / "edge/shares" / share).iterdir() if p.is_file() and not p.name.startswith(".")}
+        folder = DATA / "edge/shares" / share
+        local = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")}
         remote = {blob.name for blob in container.list_blobs()}
         if set(local) != remote:
             raise SystemExit(f"share {share} and its container differ: {sorted(set(local) ^ remote)}")
@@ -146,11 +96,6 @@ def main() -> None:
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
 
-    step(f"Train: a scikit-learn MLP learns the first {LEARNED} of 1,797 handwritten digits")
-    model = train(LEARNED)
-    export(model, WORK / "digits.onnx")
-    show("model", f"{(WORK / 'digits.onnx').stat().st_size:,} bytes of ONNX")
-
     step("Start: hub and edge on this machine, one command")
     begin = time.monotonic()
     endpoints = start()
@@ -158,28 +103,44 @@ def main() -> None:
     show("hub", endpoints["hub"])
     show("blob storage", endpoints["blob"])
     show("edge", endpoints["edge"])
+    camera = DATA / "edge/shares/camera"
+    service = storage_client(endpoints["blob"])
 
-    step("Model: to the inference server of the edge")
-    created = json.loads(holdfast("model", "create", "digits", "--file", str(WORK / "digits.onnx"), "-o", "json"))
-    show("digits version", f"{created['version']}  {created['digest'][:19]}…")
+    step(f"First data: {LEARNED} labelled digits; a model is learned, registered, built into an image and deployed, by itself")
+    first = Stream(camera, 0, LEARNED, rate=1000)
+    first.run()
+    wait_until("tensors in blob storage", 30, lambda: made_ready(endpoints["edge"], LEARNED))
+    closing.learn_first(first.files)
+    wait_until("answer for every file", 30, lambda: len(answer_lines()) >= LEARNED)
 
-    camera, answers = DATA / "edge/shares/camera", DATA / "edge/shares/answers"
-    step(f"Files: {ARRIVING} digits that the model has not seen land in the share `camera`, {PER_SECOND} a second; one is broken")
-    stream = Stream(camera, WORK / "pictures")
-    (camera / "broken.png").write_bytes((WORK / "pictures" / stream.files[0][0].name).read_bytes()[:60])
+    step(f"New data: {ARRIVING} digits of other writers land in the share `camera`, {PER_SECOND} a second; one is broken")
+    stream = Stream(camera, LEARNED, ARRIVING, rate=PER_SECOND)
+    (camera / "broken.png").write_bytes(stream.files[0][0].read_bytes()[:60])
     stream.run()
-    lines = wait_until("answer for every file", 30, lambda: (found := answer_lines(answers)) and len(found) >= ARRIVING and found)
-    report_answers(stream, lines)
+    lines = wait_until("answer for every file", 30, lambda: (found := answer_lines()) and len(found) >= LEARNED + ARRIVING and found)
+    fresh = [line for line in lines if line["file"] in stream.labels]
+    known = [line for line in lines if line["file"] in first.labels]
+    closing.label_free(known, fresh)
+    report_answers(stream, fresh)
     reason = wait_until("broken file set aside", 10, lambda: list((camera / ".set-aside").glob("broken.png.reason.json")))
     show("set aside", f"broken.png: {json.loads(reason[0].read_text())['message']}")
+    wait_until("tensors in blob storage", 30, lambda: made_ready(endpoints["edge"], LEARNED + ARRIVING))
+
+    step("Labels: an operator's file comes, and a better version follows by itself, while a client keeps asking")
+    second = closing.improve(stream.labels, service, endpoints["serve"])
+
+    step("A bad label file: what learns from it is refused")
+    third = closing.refuse(stream.labels)
+    closing.accuracy_table([second, third])
+
+    step("Where an answer comes from")
+    closing.trace_answer(camera, stream.files[-1][0])
 
     step("Upload: answers and tensors go to blob storage by themselves")
-    uplink = wait_until("empty uplink", 45, lambda: uploaded(endpoints["edge"], answers))
+    uplink = wait_until("empty uplink", 45, lambda: uploaded(endpoints["edge"]))
     show("uploaded", f"{uplink['files']} files, {uplink['bytes']:,} bytes")
-
-    step("Verify: the unmodified Azure client walks the storage account")
-    checked, size = verify_blobs(endpoints["blob"], (DATA / "edge/secrets/site1.key").read_text().strip())
-    show("equal by SHA-256", f"{checked} of {checked} blobs, {size:,} bytes")
+    checked, size = verify_blobs(service)
+    show("equal by SHA-256", f"{checked} of {checked} blobs, {size:,} bytes, says the unmodified Azure client")
 
     step("Status")
     print(holdfast("status", "-o", "table"))
@@ -190,6 +151,12 @@ def main() -> None:
         print(f"Done in {time.monotonic() - started:.1f} s. KEEP=1 make demo leaves it running and says how to look at each part.")
 
 
+def storage_client(blob_url: str):
+    from azure.storage.blob import BlobServiceClient
+    key = (DATA / "edge/secrets/site1.key").read_text().strip()
+    return BlobServiceClient(f"{blob_url}/site1", credential={"account_name": "site1", "account_key": key})
+
+
 def free_address(host: str) -> str:
     with socket.socket() as probe:
         probe.bind((host, 0))
@@ -197,11 +164,12 @@ def free_address(host: str) -> str:
 
 
 def start() -> dict:
-    """`holdfast up` on free ports with the demo's edge.yaml; returns the URLs."""
-    at = {"hub": free_address("127.0.0.1"), "blob": free_address("127.0.0.1"), "edge": free_address("127.0.0.2"), "serve": free_address("127.0.0.1")}
+    """`holdfast up` on free ports with the demo's hub.yaml and edge.yaml; returns the URLs."""
+    at = {name: free_address(host) for name, host in (("hub", "127.0.0.1"), ("blob", "127.0.0.1"), ("mqtt", "127.0.0.1"), ("edge", "127.0.0.2"), ("serve", "127.0.0.1"))}
     DATA.mkdir(parents=True)
+    (DATA / "hub.yaml").write_text(HUB_YAML.format(data=DATA, python=sys.executable, **at))
     (DATA / "edge.yaml").write_text(EDGE_YAML.format(data=DATA, recipe=HERE / "digits.yaml", **at))
-    holdfast("up", "--detach", "--hub-http", at["hub"], "--hub-blob", at["blob"], "--hub-https", "127.0.0.1:0", "--hub-mqtt", "127.0.0.1:0")
+    holdfast("up", "--detach")
     return {name: f"http://{address}" for name, address in at.items()}
 
 
@@ -211,15 +179,23 @@ def report_answers(stream: Stream, lines: list[dict]) -> None:
     if len(ids) != len(lines) or {line["file"] for line in lines} != set(stream.labels):
         raise SystemExit(f"{len(lines)} answers with {len(ids)} ids do not match {len(stream.labels)} files one to one")
     right = sum(line["outputs"]["label"] == stream.labels[line["file"]] for line in lines)
-    waits = [1000 * (seconds_of(line["answered"]) - stream.landed[line["file"]]) for line in lines]
+    waits = [1000 * (closing.seconds(line["answered"]) - stream.landed[line["file"]]) for line in lines]
     show("answers", f"{len(lines)}, one for each file; model version {lines[0]['model_version']}")
     show("accuracy", f"{right / len(lines):.3f} ({right} of {len(lines)} right)")
     show("file to answer", f"p50 {statistics.median(waits):.1f} ms, p99 {percentile(waits, 0.99):.1f} ms, durable on disk")
 
 
-def uploaded(edge: str, answers: pathlib.Path) -> dict | None:
+def made_ready(edge: str, files: int) -> bool:
+    """Whether so many files are in tensors, and all that is closed is uploaded."""
+    transform = get_json(f"{edge}/api/v1/transforms")["transforms"][0]
+    if transform["done"] < files or transform["batches"]["waiting"]:
+        return False
+    return all(share["pending_files"] == 0 for share in get_json(f"{edge}/api/v1/uplink")["shares"] if share["name"] == "ready")
+
+
+def uploaded(edge: str) -> dict | None:
     """The uplink's totals once nothing is open or pending."""
-    if list(answers.glob(".answers-*.jsonl.open")):
+    if list((DATA / "edge/shares/answers").glob(".answers-*.jsonl.open")):
         return None
     shares = get_json(f"{edge}/api/v1/uplink")["shares"]
     if any(share["pending_files"] for share in shares):
@@ -233,7 +209,10 @@ def look_around(endpoints: dict) -> str:
   see the answers     tail -f {DATA}/edge/shares/answers/.answers-*.open
   what is there       {BIN}/holdfast status --data {DATA}
   blobs               {BIN}/holdfast storage blob list --account site1 --container answers --data {DATA}
-  the model           curl {endpoints['serve']}/v2/models/digits
+  the model           {BIN}/holdfast model versions digits --data {DATA}
+  what triggers did   {BIN}/holdfast trigger log --data {DATA}
+  experiments         MLFLOW_TRACKING_URI={endpoints['hub']} MLFLOW_TRACKING_TOKEN=$(cat {DATA}/hub/token) mlflow experiments search
+  in a browser        {endpoints['hub']}
   the edge            curl {endpoints['edge']}/api/v1/status
   stop it             {BIN}/holdfast down --data {DATA}"""
 

@@ -25,6 +25,7 @@ constexpr const char* kMap = R"(holdfast: edge machine learning on your own hard
   the whole   up  down  status  check  trust  completion
   daemons     hub  edge  serve
   hub         storage account|container|blob|sas  data  registry
+  learning    job  trigger  model versions|show
   devices     device  module  twin  method  deployment
   edge        share  uplink  transform
   inference   model
@@ -167,6 +168,7 @@ int run(int argc, char** argv) {
   add_device(app, chosen);
   add_deployment(app, chosen);
   add_data(app, chosen);
+  add_job(app, chosen);
   std::string shell;
   CLI::App* completion =
       app.add_subcommand("completion", "Prints the completion script for a shell");

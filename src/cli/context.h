@@ -98,6 +98,7 @@ void add_model(CLI::App& app, Chosen& chosen);
 void add_device(CLI::App& app, Chosen& chosen);  // device module twin method
 void add_deployment(CLI::App& app, Chosen& chosen);
 void add_data(CLI::App& app, Chosen& chosen);   // data registry
+void add_job(CLI::App& app, Chosen& chosen);    // job trigger
 void add_whole(CLI::App& app, Chosen& chosen);  // status check trust
 
 }  // namespace holdfast::cli

@@ -1,4 +1,4 @@
-// holdfast model: the models that the edge's inference server has.
+// holdfast model: what the inference server has, and what is registered in the hub.
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -12,6 +12,7 @@
 #include "base/files.h"
 #include "cli/answer.h"
 #include "cli/context.h"
+#include "cli/registered.h"
 
 namespace holdfast::cli {
 namespace {
@@ -39,7 +40,14 @@ Task<Result<int>> list(Context& context) {
   co_return kDone;
 }
 
+Task<Result<int>> versions(Context& context) {
+  co_return co_await list_registered(context, options.name);
+}
+
 Task<Result<int>> show(Context& context) {
+  if (is_digest(options.name)) co_return co_await trace_digest(context, options.name);
+  if (!options.version.empty())
+    co_return co_await trace_version(context, options.name, options.version);
   CO_TRY(const std::string serve, context.serve());
   CO_TRY(const json::value answer,
          co_await context.call("GET", serve + "/v2/models/" + percent_encode(options.name)));
@@ -103,18 +111,25 @@ Task<Result<int>> remove(Context& context) {
 
 void add_model(CLI::App& app, Chosen& chosen) {
   CLI::App* model =
-      app.add_subcommand("model", "Models of the inference server")->require_subcommand(1);
+      app.add_subcommand("model", "Models: served ones and registered ones")->require_subcommand(1);
   add_verb(*model, chosen, "list", "All models and versions",
            "  holdfast model list\n  holdfast model list -o json", list);
-  add_verb(*model, chosen, "show", "A model's inputs and outputs",
-           "  holdfast model show digits\n  holdfast model show digits -o yaml", show)
-      ->add_option("NAME", options.name, "The model")
-      ->required();
-  CLI::App* verb = add_verb(*model, chosen, "create",
-                            "Sends an ONNX file in as a model's next version, and serves it",
-                            "  holdfast model create digits --file digits.onnx\n  holdfast model "
-                            "create digits --file better.onnx --version 7",
-                            create);
+  add_verb(*model, chosen, "versions", "What is registered in the hub",
+           "  holdfast model versions\n  holdfast model versions digits -o json", versions)
+      ->add_option("NAME", options.name, "One model; the newest version of each without it");
+  CLI::App* verb = add_verb(
+      *model, chosen, "show",
+      "A served model's inputs and outputs; with a digest or a version, where it came from",
+      "  holdfast model show digits\n  holdfast model show digits --version 2\n  holdfast "
+      "model show sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+      show);
+  verb->add_option("NAME", options.name, "The model, or the digest in an answer")->required();
+  verb->add_option("--version", options.version, "Of a registered model: a number, latest, @ALIAS");
+  verb = add_verb(*model, chosen, "create",
+                  "Sends an ONNX file in as a model's next version, and serves it",
+                  "  holdfast model create digits --file digits.onnx\n  holdfast model "
+                  "create digits --file better.onnx --version 7",
+                  create);
   verb->add_option("NAME", options.name, "The model")->required();
   verb->add_option("--file", options.file, "The ONNX file")->required()->check(CLI::ExistingFile);
   verb->add_option("--version", options.version, "A number; the next one without it");

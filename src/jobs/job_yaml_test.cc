@@ -62,8 +62,8 @@ TEST(JobYaml, WhatIsWrongIsNamedWithItsPlace) {
   const Wrong cases[] = {
       {"command: a\nenvironment: {}\ncolour: red\n", "j:3:1:", "colour"},
       {"command: a\nenvironment: {}\ninputs:\n  x: {pat: 1}\n", "j:4:", "path: is required"},
-      {"command: a\nenvironment: {}\ninputs:\n  x: {path: 'azureml:d@champion'}\n", "j:4:",
-       "no data reference"},
+      {"command: a\nenvironment: {}\ninputs:\n  x: {path: 'azureml:d@champion'}\n",
+       "j:4:", "no data reference"},
       {"command: a\nenvironment: {}\ninputs:\n  x: {type: custom_model, path: 'azureml:d'}\n",
        "j:4:", "no model reference"},
       {"command: a\nenvironment: {}\ninputs:\n  x:\n    path: azureml:a:1\n    mode: ro\n",

@@ -239,9 +239,9 @@ Task<Result<ModelVersion>> Models::version_by_alias(std::string name, std::strin
                        number = at.integer(0);
                        return false;
                      }));
-    // The client tells a missing alias by this very error.
     if (number == 0)
-      return fail(Code::invalid_argument, "Registered model alias " + alias + " not found.");
+      return fail(Code::not_found, "alias_not_found",
+                  "Registered model alias " + alias + " not found.");
     return find_version(tx, name, number);
   };
   co_return co_await database_.read(std::move(work));

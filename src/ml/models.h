@@ -82,6 +82,7 @@ class Models {
 
   Task<Result<void>> set_alias(std::string name, std::string alias, int64_t number);
   Task<Result<void>> delete_alias(std::string name, std::string alias);
+  // not_found "alias_not_found" where the model has no such alias.
   Task<Result<ModelVersion>> version_by_alias(std::string name, std::string alias);
 
   // In the order of their making; sequence 0: from the first. This is the truth; observers only

@@ -38,7 +38,9 @@ Result<std::vector<Trigger>> read(Tx& tx, std::string_view where,
                      one.seen = row.integer(4);
                      return true;
                    }));
-  for (Trigger& one : out) TRY(one.spec, parse_trigger(one.yaml, "trigger.yaml"));
+  for (Trigger& one : out) {
+    TRY(one.spec, parse_trigger(one.yaml, "trigger.yaml"));
+  }
   return out;
 }
 

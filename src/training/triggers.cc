@@ -94,8 +94,10 @@ milliseconds Triggers::take_due(const TriggerSpec& spec) {
 
 Task<Result<int64_t>> Triggers::newest_mark(const TriggerSpec& spec) {
   if (!spec.data) {
-    CO_TRY(const auto newest, co_await parts_.models->versions(spec.model, 1));
-    co_return newest.empty() ? 0 : newest.front().sequence;
+    const auto newest = co_await parts_.models->versions(spec.model, 1);
+    if (!newest && newest.error().code() == Code::not_found) co_return 0;  // no such model yet
+    if (!newest) co_return std::unexpected(newest.error());
+    co_return newest->empty() ? 0 : newest->front().sequence;
   }
   const DataWatch& data = *spec.data;
   blob::ListQuery query;

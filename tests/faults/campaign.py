@@ -1,6 +1,8 @@
 """`make faults [SUITE=kill] [SEED=1] [N=50]`: the long campaigns. Resumable: what is done is kept in build/faults.
 
   kill    kill -9 of hub, edge or serve at N random moments of the loop; nothing acknowledged is lost or doubled
+  loop    the same while versions are learned, compared and deployed: no step is doubled, lost or half done
+  away    the hub stands still for a minute at each of those steps; the device goes on answering (N is not used)
   plant   the same judgement must FIND a planted bug: a hub that acknowledges before the bytes leave its memory
 """
 import argparse
@@ -13,6 +15,7 @@ import sys
 import threading
 import time
 
+import closed
 from loop import BIN, ROOT, Loop, kill_run, wait_until
 
 PART = 10  # kills a run: a run that was interrupted is repeated, those before it are kept
@@ -39,6 +42,26 @@ def kill(seed: int, count: int) -> int:
           f"{state['acknowledged']} acknowledged blobs checked, {len(state['problems'])} lost or doubled")
     state_file.unlink()
     return 1 if state["problems"] else 0
+
+
+def loop_kills(seed: int, count: int) -> int:
+    folder = ROOT / f"build/faults/loop-{seed}"
+    shutil.rmtree(folder, ignore_errors=True)
+    verdict = closed.kill_run(folder, seed, count)
+    for problem in verdict["problems"]:
+        print("  " + problem)
+    print(f"loop: seed {seed}: {verdict['kills']} kills, {verdict['versions']} versions, {len(verdict['problems'])} problems")
+    return 1 if verdict["problems"] else 0
+
+
+def away(seed: int, count: int) -> int:
+    folder = ROOT / f"build/faults/away-{seed}"
+    shutil.rmtree(folder, ignore_errors=True)
+    verdict = closed.away_run(folder, 60)
+    for problem in [*verdict["problems"], *verdict["failures"]]:
+        print("  " + problem)
+    print(f"away: {verdict['answered']} requests answered, {len(verdict['failures'])} failed, {len(verdict['problems'])} problems")
+    return 1 if verdict["problems"] or verdict["failures"] else 0
 
 
 def plant(seed: int, count: int) -> int:
@@ -71,10 +94,10 @@ def plant(seed: int, count: int) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--suite", choices=["kill", "plant"], default="kill")
+    parser.add_argument("--suite", choices=["kill", "loop", "away", "plant"], default="kill")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=50)
     arguments = parser.parse_args()
     if not pathlib.Path(BIN / "holdfast").exists():
         sys.exit(f"{BIN} has no programs; make build first")
-    sys.exit({"kill": kill, "plant": plant}[arguments.suite](arguments.seed, arguments.count))
+    sys.exit({"kill": kill, "loop": loop_kills, "away": away, "plant": plant}[arguments.suite](arguments.seed, arguments.count))

@@ -85,7 +85,8 @@ Error SqliteConnection::error(int code) const {
 }
 
 void SqliteConnection::make_room() {
-  for (auto it = statements_.begin(); it != statements_.end() && statements_.size() >= kStatements;) {
+  for (auto it = statements_.begin();
+       it != statements_.end() && statements_.size() >= kStatements;) {
     if (sqlite3_stmt_busy(it->second) != 0) {
       ++it;
       continue;
