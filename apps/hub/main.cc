@@ -12,10 +12,10 @@
 #include "doors.h"
 #include "images.h"
 #include "iot.h"
-#include "jobs.h"
 #include "net/run_file.h"
 #include "net/task_group.h"
 #include "sections.h"
+#include "training.h"
 #include "version.h"
 
 namespace holdfast {
@@ -74,8 +74,13 @@ Result<void> run(const HubConfig& config) {
   data::mount(api, *assets);
   TRY(iot, IotPart::open(config, clock, *issuer, api));
   TRY(const Images images, open_images(config, *storage_db, *objects, clock, api));
-  TRY(const JobsPart work, open_jobs(config, *assets, clock, {}, api));
-  const auto sections = status_sections(iot->hub(), *assets, *images.registry, *blobs, *accounts);
+  TRY(const auto training, TrainingPart::open(config,
+                                              {issuer.get(), assets.get(), blobs.get(), &iot->hub(),
+                                               images.models.get(), &clock},
+                                              api));
+  const auto sections =
+      status_sections({iot->hub(), *assets, training->jobs(), training->models(),
+                       training->triggers(), *images.registry, *blobs, *accounts});
   console::mount_overview(api, view, sections, clock);
   TRY(auto tls, door_tls(config, clock));
 
@@ -86,7 +91,8 @@ Result<void> run(const HubConfig& config) {
     doors.stop();
     return started;
   }
-  if (auto started = work.jobs->start(runtime); !started) {
+  if (auto started = training->start(runtime, "http://" + doors.http()); !started) {
+    training->stop();
     iot->stop();
     doors.stop();
     return started;
@@ -101,7 +107,7 @@ Result<void> run(const HubConfig& config) {
   log::info("hub", "stopping");
   iot->stop();
   doors.stop();
-  work.jobs->stop();
+  training->stop();
   group.cancel();
   run_task(group.join());
   return {};

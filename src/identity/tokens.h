@@ -12,7 +12,7 @@ namespace holdfast::identity {
 
 struct Claims {
   std::string subject;
-  std::string role;  // reader, operator, admin
+  std::string role;  // reader, operator, admin; or of one service alone, as its header says
   WallTime expires;
 };
 
