@@ -11,6 +11,8 @@ import urllib.request
 from collections import Counter
 from math import log
 
+import numpy
+
 from common import DATA, HERE, answer_lines, holdfast, holdfast_json, show, wait_until
 
 READY = DATA / "edge/shares/ready"
@@ -28,6 +30,11 @@ def label_file(name: str, rows: list[tuple[str, int]], test_every: int = 0) -> N
     hidden.rename(READY / "labels" / f"{name}.csv")
 
 
+def post(url: str, body: bytes) -> dict:
+    with urllib.request.urlopen(urllib.request.Request(url, body, {"Content-Type": "application/json"}), timeout=10) as answer:
+        return json.load(answer)
+
+
 class Prober(threading.Thread):
     """A client that never stops asking, so that a request that fails during a switch is seen."""
 
@@ -42,8 +49,7 @@ class Prober(threading.Thread):
         while not self.ending.is_set():
             self.asked += 1
             try:
-                with urllib.request.urlopen(urllib.request.Request(self.url, self.body, {"Content-Type": "application/json"}), timeout=10) as answer:
-                    self.first_answer.setdefault(json.load(answer)["model_version"], time.time())
+                self.first_answer.setdefault(post(self.url, self.body)["model_version"], time.time())
             except OSError:
                 self.failed += 1
             time.sleep(0.005)
@@ -100,11 +106,15 @@ def learn_first(pictures: list[tuple[pathlib.Path, int]]) -> None:
     show("serving on the device", f"{seconds(gate['updated']) - put:.1f} s after the labels were put, {script_time(trace['job']):.1f} s of them the script's own")
 
 
-def label_free(learned: list[dict], fresh: list[dict]) -> None:
+def label_free(serve: str, fresh: list[dict]) -> None:
     """What moves before anyone has labelled anything: how sure the model is, and which classes it sees."""
-    sure = [statistics.mean(max(line["outputs"]["probabilities"]) for line in lines) for lines in (learned, fresh)]
+    learned = numpy.load(next(READY.glob("first-*.npy")))
+    request = {"inputs": [{"name": "pixels", "datatype": "FP32", "shape": list(learned.shape), "data": learned.ravel().tolist()}]}
+    said = {one["name"]: one["data"] for one in post(f"{serve}/v2/models/digits/infer", json.dumps(request).encode())["outputs"]}
+    classes = [said["label"], [line["outputs"]["label"] for line in fresh]]
+    sure = [numpy.reshape(said["probabilities"], (-1, 10)).max(axis=1).mean(), statistics.mean(max(line["outputs"]["probabilities"]) for line in fresh)]
     show("confidence", f"{sure[0]:.3f} on what it learned → {sure[1]:.3f} on the new ones")
-    mixes = [[(Counter(line["outputs"]["label"] for line in lines)[digit] + 0.5) / (len(lines) + 5) for digit in range(10)] for lines in (learned, fresh)]
+    mixes = [[(Counter(seen)[digit] + 0.5) / (len(seen) + 5) for digit in range(10)] for seen in classes]
     show("class mix", f"PSI {sum((b - a) * log(b / a) for a, b in zip(*mixes)):.3f} against what it learned")
 
 
@@ -155,6 +165,7 @@ def accuracy_table(gates: list[dict]) -> None:
             measured.setdefault(int(gate["version"]), {})[finding["metric"]] = finding["challenger"]
     for version, values in sorted(measured.items()):
         print(f"    {version:<7} " + " ".join(f"{values[name]:7.3f}" for name in ("old", "new", "unseen")), flush=True)
+    print("    (the new ones of version 3 by the bad labels that it learned; unseen ones by the right labels)", flush=True)
 
 
 def trace_answer(folder: pathlib.Path, picture: pathlib.Path) -> None:

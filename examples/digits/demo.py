@@ -30,17 +30,19 @@ listen: {{http: "{hub}", blob: "{blob}", https: "127.0.0.1:0", mqtt: "{mqtt}"}}
 jobs: {{python: "{python}"}}
 """
 EDGE_YAML = """\
-# The demo's edge: pictures land in `camera`, tensors go to `ready`, answers to `answers`.
+# The demo's edge: pictures to learn from land in `labelled`, those to answer in `camera`; tensors go to `ready`.
 device: this-machine
 data: {data}/edge
 listen: {{http: "{edge}"}}
 accounts:
   - {{name: site1, endpoint: "http://{blob}/site1", key: "file:{data}/edge/secrets/site1.key"}}
 shares:
+  - {{name: labelled, kind: local, path: labelled, quiet: 200ms}}
   - {{name: camera, kind: local, path: camera, quiet: 200ms}}
   - {{name: ready, kind: cloud, account: site1, container: ready, path: ready}}
   - {{name: answers, kind: cloud, account: site1, container: answers, path: answers}}
 transforms:
+  - {{name: first, share: labelled, recipe: {recipe}, to: ready, batch: {{rows: 260, after: 2s}}}}
   - {{name: digits, share: camera, recipe: {recipe}, to: ready, batch: {{rows: 256, after: 2s}}}}
 answers:
   - {{name: digits, transform: digits, model: digits, to: answers, lines: 1000, after: 10s}}
@@ -107,24 +109,21 @@ def main() -> None:
     service = storage_client(endpoints["blob"])
 
     step(f"First data: {LEARNED} labelled digits; a model is learned, registered, built into an image and deployed, by itself")
-    first = Stream(camera, 0, LEARNED, rate=1000)
+    first = Stream(DATA / "edge/shares/labelled", 0, LEARNED, rate=1000)
     first.run()
-    wait_until("tensors in blob storage", 30, lambda: made_ready(endpoints["edge"], LEARNED))
+    wait_until("tensors in blob storage", 30, lambda: made_ready(endpoints["edge"], "first", LEARNED))
     closing.learn_first(first.files)
-    wait_until("answer for every file", 30, lambda: len(answer_lines()) >= LEARNED)
 
     step(f"New data: {ARRIVING} digits of other writers land in the share `camera`, {PER_SECOND} a second; one is broken")
     stream = Stream(camera, LEARNED, ARRIVING, rate=PER_SECOND)
     (camera / "broken.png").write_bytes(stream.files[0][0].read_bytes()[:60])
     stream.run()
-    lines = wait_until("answer for every file", 30, lambda: (found := answer_lines()) and len(found) >= LEARNED + ARRIVING and found)
-    fresh = [line for line in lines if line["file"] in stream.labels]
-    known = [line for line in lines if line["file"] in first.labels]
-    closing.label_free(known, fresh)
-    report_answers(stream, fresh)
+    lines = wait_until("answer for every file", 30, lambda: (found := answer_lines()) and len(found) >= ARRIVING and found)
+    closing.label_free(endpoints["serve"], lines)
+    report_answers(stream, lines)
     reason = wait_until("broken file set aside", 10, lambda: list((camera / ".set-aside").glob("broken.png.reason.json")))
     show("set aside", f"broken.png: {json.loads(reason[0].read_text())['message']}")
-    wait_until("tensors in blob storage", 30, lambda: made_ready(endpoints["edge"], LEARNED + ARRIVING))
+    wait_until("tensors in blob storage", 30, lambda: made_ready(endpoints["edge"], "digits", ARRIVING))
 
     step("Labels: an operator's file comes, and a better version follows by itself, while a client keeps asking")
     second = closing.improve(stream.labels, service, endpoints["serve"])
@@ -185,12 +184,14 @@ def report_answers(stream: Stream, lines: list[dict]) -> None:
     show("file to answer", f"p50 {statistics.median(waits):.1f} ms, p99 {percentile(waits, 0.99):.1f} ms, durable on disk")
 
 
-def made_ready(edge: str, files: int) -> bool:
-    """Whether so many files are in tensors, and all that is closed is uploaded."""
-    transform = get_json(f"{edge}/api/v1/transforms")["transforms"][0]
-    if transform["done"] < files or transform["batches"]["waiting"]:
+def made_ready(edge: str, name: str, files: int) -> bool:
+    """Whether so many files are in tensors, and every tensor and its manifest are uploaded."""
+    transforms = get_json(f"{edge}/api/v1/transforms")["transforms"]
+    mine = next(one for one in transforms if one["name"] == name)
+    if mine["done"] < files or mine["batches"]["waiting"]:
         return False
-    return all(share["pending_files"] == 0 for share in get_json(f"{edge}/api/v1/uplink")["shares"] if share["name"] == "ready")
+    ready = next(share for share in get_json(f"{edge}/api/v1/uplink")["shares"] if share["share"] == "ready")
+    return ready["pending_files"] == 0 and ready["uploaded_files"] >= 2 * sum(one["batches"]["files"] for one in transforms)
 
 
 def uploaded(edge: str) -> dict | None:
