@@ -72,12 +72,12 @@ class Killer(threading.Thread):
 def kill_run(folder: pathlib.Path, seed: int, kills: int) -> dict:
     """Versions come one after the other until so many kills have hit; returns the judgement."""
     loop = ClosedLoop(folder)
+    made = models(folder, 40)
     killer = Killer(loop, seed)
     put: list[bytes] = []
     try:
         loop.triggers()
         killer.start()
-        made = models(folder, 40)
         while killer.kills < kills and len(put) < len(made):
             put.append(made[len(put)])
             loop.put_labels(put[-1])

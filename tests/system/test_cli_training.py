@@ -11,7 +11,7 @@ from test_cli import NOT_FOUND, USAGE, Up, until
 @pytest.fixture(scope="module")
 def up(tmp_path_factory):
     running = Up(tmp_path_factory.mktemp("up"))
-    running("storage", "container", "create", "--account", "site1", "ready")
+    running("storage", "container", "create", "--account", "site1", "letters")
     yield running
     running("down")
 
@@ -26,7 +26,7 @@ def put(up: Up, folder: pathlib.Path, name: str, content: bytes) -> None:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-    up("storage", "blob", "upload", "--account", "site1", "--container", "ready", "--name", name, path, "--yes")
+    up("storage", "blob", "upload", "--account", "site1", "--container", "letters", "--name", name, path, "--yes")
 
 
 def newest(up: Up, trigger: str) -> dict:
@@ -74,9 +74,9 @@ def test_a_trigger_learns_new_data_and_a_digest_leads_back(up, tmp_path):
                     'inputs: {data: {type: uri_folder, path: "azureml:letters:${{trigger.version}}"}}\n'
                     "outputs: {model: {type: custom_model, name: letters}}\n")
     (file.parent / "trigger.yaml").write_text(
-        "name: learn\ntrigger: {type: data, asset: letters, account: site1, container: ready, when: labels/*}\ncreate_job: job.yaml\n")
+        "name: learn\ntrigger: {type: data, asset: letters, account: site1, container: letters, when: labels/*}\ncreate_job: job.yaml\n")
     assert up.json("trigger", "create", "--file", file.parent / "trigger.yaml")["name"] == "learn"
-    assert up.json("trigger", "list")[0]["watches"] == "site1/ready/labels/*"
+    assert up.json("trigger", "list")[0]["watches"] == "site1/letters/labels/*"
     put(up, tmp_path / "blobs", "a.txt", b"no label")
     model = b"not a real model, but bytes that are kept"
     put(up, tmp_path / "blobs", "labels/model.onnx", model)
@@ -105,7 +105,7 @@ def test_a_trigger_learns_new_data_and_a_digest_leads_back(up, tmp_path):
 def test_what_is_wrong_with_a_trigger_is_said(up, tmp_path):
     file = job_file(tmp_path / "bad", "true")
     trigger = file.parent / "trigger.yaml"
-    trigger.write_text("name: bad\ntrigger: {type: data, asset: x, account: site1, container: ready, prefx: a}\ncreate_job: job.yaml\n")
+    trigger.write_text("name: bad\ntrigger: {type: data, asset: x, account: site1, container: letters, prefx: a}\ncreate_job: job.yaml\n")
     said = up("trigger", "create", "--file", trigger, code=1).stderr
     assert "2:" in said and "prefx" in said and "prefix" in said
     up("trigger", "run", "nobody", code=NOT_FOUND)
