@@ -47,8 +47,8 @@ def test_a_file_goes_through_the_module_and_a_message_upstream(hub, edge):
     wait_until("transformed file", 60, lambda: edge.made("first.txt") == "FIRST LIGHT")
     wait_until("message upstream", 60, lambda: arrived(hub, "first.txt"))
     message = next(each for each in hub.telemetry(DEVICE) if "first.txt" in each["body"])
-    assert message["moduleId"] == "upper" and message["systemProperties"]["outputName"] == "results"
-    assert message["systemProperties"]["contentType"] == "application/json"
+    assert message["moduleId"] == "upper" and message["systemProperties"]["on"] == "results"
+    assert message["systemProperties"]["ct"] == "application/json"
     # The cloud share uploads what the module wrote.
     blob = edge.account.client().get_container_client("ready").get_blob_client("first.txt")
     wait_until("blob", 60, blob.exists)
