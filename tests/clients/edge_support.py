@@ -3,6 +3,7 @@ import json
 import pathlib
 import random
 import signal
+import socket
 import subprocess
 import sys
 
@@ -20,7 +21,9 @@ class ModuleHub(IotHub):
 
     def __init__(self, folder: pathlib.Path):
         super().__init__(folder)
-        self.blob_listen = f"{self.host}:10000"
+        with socket.socket() as probe:  # the storage SDK takes no other address for path style than 127.0.0.1
+            probe.bind(("127.0.0.1", 0))
+            self.blob_listen = f"127.0.0.1:{probe.getsockname()[1]}"
 
     def deploy(self, modules: dict, routes: dict | None = None) -> None:
         agent = {"schemaVersion": "1.1", "runtime": {"type": "docker", "settings": {}}, "modules": modules}
