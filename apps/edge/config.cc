@@ -220,6 +220,7 @@ Result<EdgeConfig> parse_edge_config(const std::string& text, const std::string&
   config.data = std::filesystem::absolute(config.data).lexically_normal();
   TRY(YamlMap listen, map.map("listen"));
   TRY(config.http, listen.text_or("http", config.http));
+  TRY_VOID(read_modules(map, listen, config));
   TRY_VOID(listen.finish());
   if (!overrides.listen.empty()) config.http = overrides.listen;
   TRY(const auto at, http::parse_host_port(config.http));

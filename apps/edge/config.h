@@ -34,6 +34,10 @@ struct HubLink {
 struct EdgeConfig {
   std::string device, data;
   std::string http = "127.0.0.1:8081";
+  std::string mqtt = "127.0.0.2:8883";  // the broker's door; opened where there is a hub
+  std::string hostname;                 // by which modules find it
+  std::string engine;      // path of the container engine's socket; empty: no containers here
+  bool processes = false;  // modules of the type `process` are allowed
   std::vector<StorageAccount> accounts;
   std::vector<shares::ShareConfig> shares;
   std::vector<answers::FlowConfig> flows;  // one for each transform
@@ -59,6 +63,8 @@ Result<EdgeConfig> parse_edge_config(const std::string& text, const std::string&
 // anything else, so that no secret stands in a configuration.
 Result<std::string> resolve_secret(const std::string& reference, const std::string& folder);
 
+// `hostname:`, `containers:` and `processes:` of `top`, and `mqtt:` of `listen`.
+Result<void> read_modules(YamlMap& top, YamlMap& listen, EdgeConfig& config);
 // The section `hub:` of `top`.
 Result<HubLink> read_hub_link(YamlMap& top, const std::string& folder);
 

@@ -121,6 +121,32 @@ TEST_F(EdgeConfigTest, NamesTheProblem) {
          "needs a port");
 }
 
+TEST_F(EdgeConfigTest, ModulesHaveTheirDoorAndTheirHosts) {
+  const auto plain = parse(kWhole);
+  ASSERT_TRUE(plain) << plain.error().message();
+  EXPECT_EQ(plain->mqtt, "127.0.0.2:8883");
+  EXPECT_EQ(plain->hostname, "127.0.0.2");
+  EXPECT_EQ(plain->engine, "");
+  EXPECT_FALSE(plain->processes);
+  const std::string rest = "containers: {socket: /run/podman.sock}\nprocesses: true\n";
+  const auto whole =
+      parse("data: /d\nlisten: {mqtt: \"0.0.0.0:8883\"}\nhostname: press.local\n" + rest);
+  ASSERT_TRUE(whole) << whole.error().message();
+  EXPECT_EQ(whole->mqtt, "0.0.0.0:8883");
+  EXPECT_EQ(whole->hostname, "press.local");
+  EXPECT_EQ(whole->engine, "/run/podman.sock");
+  EXPECT_TRUE(whole->processes);
+  const auto error = [&](const std::string& text) {
+    return parse("data: /d\n" + text).error().message();
+  };
+  EXPECT_NE(error("listen: {mqtt: \"0.0.0.0:8883\"}").find("hostname: must say"),
+            std::string::npos);
+  EXPECT_NE(error("listen: {mqtt: here}").find("listen.mqtt"), std::string::npos);
+  EXPECT_NE(error("containers: {socket: podman.sock}").find("absolute path"), std::string::npos);
+  EXPECT_NE(error("containers: {}").find("containers.socket"), std::string::npos);
+  EXPECT_NE(error("hostname: a;b").find("hostname"), std::string::npos);
+}
+
 TEST_F(EdgeConfigTest, NoErrorShowsASecret) {
   EXPECT_EQ(error_of("\"file:key\"", "c2VjcmV0").find("c2VjcmV0"), std::string::npos);
 }

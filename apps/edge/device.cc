@@ -8,6 +8,8 @@
 namespace holdfast {
 namespace {
 
+namespace json = boost::json;
+
 modules::Host this_host() {
   utsname name{};
   ::uname(&name);
@@ -16,12 +18,10 @@ modules::Host this_host() {
 
 }  // namespace
 
-Result<std::unique_ptr<DevicePart>> DevicePart::open(const EdgeConfig& config,
-                                                     store::Database& database, BlockingPool& pool,
-                                                     const Clock& clock, Executor executor,
-                                                     const std::string& serve) {
+Result<std::unique_ptr<DevicePart>> DevicePart::open(Parts parts) {
+  const EdgeConfig& config = parts.config;
   if (config.hub.http.empty()) return nullptr;
-  std::unique_ptr<DevicePart> part(new DevicePart(executor));
+  std::unique_ptr<DevicePart> part(new DevicePart(std::move(parts)));
   device::Hub hub;
   hub.http = config.hub.http;
   hub.mqtt_host = hub.name = config.hub.mqtt_host;
@@ -31,42 +31,97 @@ Result<std::unique_ptr<DevicePart>> DevicePart::open(const EdgeConfig& config,
   options.tls = hub.tls;
   part->client_ = std::make_unique<http::Client>(options);
   part->serve_client_ = std::make_unique<http::Client>();
-  TRY(part->identity_,
-      device::Identity::open(std::move(hub), config.device, config.hub.key, *part->client_, clock));
-  oci::RegistryClientOptions registry;
-  registry.url = config.hub.http;
-  registry.tls = part->identity_->hub().tls;
-  registry.authorization = [identity = part->identity_.get()] { return identity->signature(); };
-  part->registry_ = oci::open_registry_client(std::move(registry), pool);
-  part->models_ = std::make_unique<modules::HttpModelServer>(*part->serve_client_, serve);
-  const std::string layers = config.data + "/layers";
-  TRY_VOID(make_directories(layers, 0700));
-  modules::ReconcilerParts parts{database, pool, clock, layers};
-  parts.models = part->models_.get();
-  parts.registry = part->registry_.get();
-  parts.host = this_host();
-  TRY(part->reconciler_, modules::Reconciler::open(std::move(parts)));
-  // The hub is back, or wants something else: what failed is tried again at once.
-  const auto desired =
-      [reconciler = part->reconciler_.get()](boost::json::object whole) -> Task<Result<void>> {
-    reconciler->retry_now();
-    co_return co_await reconciler->set_desired(std::move(whole));
-  };
-  part->link_ =
-      std::make_unique<device::TwinLink>(executor, *part->identity_, "$edgeAgent", desired);
-  part->reconciler_->on_change([reconciler = part->reconciler_.get(), link = part->link_.get()] {
-    link->report(reconciler->reported());
-  });
+  TRY(part->hosts_, ModuleHosts::open(config, hub.name, part->parts_.pool, part->parts_.clock));
+  TRY(part->identity_, device::Identity::open(std::move(hub), config.device, config.hub.key,
+                                              *part->client_, part->parts_.clock));
+  TRY_VOID(part->open_reconciler());
+  TRY_VOID(part->open_broker());
+  part->open_links();
   return part;
 }
 
-void DevicePart::start(TaskGroup& group) {
-  reconciler_->start(executor_, group);
-  link_->start(group);
+Result<void> DevicePart::open_reconciler() {
+  const EdgeConfig& config = parts_.config;
+  oci::RegistryClientOptions registry;
+  registry.url = config.hub.http;
+  registry.tls = identity_->hub().tls;
+  registry.authorization = [identity = identity_.get()] { return identity->signature(); };
+  registry_ = oci::open_registry_client(std::move(registry), parts_.pool);
+  models_ = std::make_unique<modules::HttpModelServer>(*serve_client_, parts_.serve);
+  const std::string layers = config.data + "/layers";
+  TRY_VOID(make_directories(layers, 0700));
+  modules::ReconcilerParts parts{parts_.database, parts_.pool, parts_.clock, layers};
+  parts.models = models_.get();
+  parts.registry = registry_.get();
+  parts.host = this_host();
+  hosts_->give(parts);
+  TRY(reconciler_, modules::Reconciler::open(std::move(parts)));
+  return {};
+}
+
+Result<void> DevicePart::open_broker() {
+  upstream_ = std::make_unique<HubUpstream>(executor_, *identity_);
+  TRY(auto tls, hosts_->tls());
+  const auto keys = [hosts = hosts_.get(), reconciler = reconciler_.get()](
+                        const std::string& module) -> std::vector<std::string> {
+    if (!reconciler->clients().contains(module)) return {};
+    return {hosts->key(module)};
+  };
+  TRY(broker_, BrokerPart::open({parts_.config, parts_.database, parts_.events, parts_.clock,
+                                 *upstream_, std::move(tls), keys}));
+  return {};
+}
+
+void DevicePart::open_links() {
+  // The hub is back, or wants something else: what failed is tried again at once.
+  const auto wanted_of_agent = [this](json::object whole) -> Task<Result<void>> {
+    reconciler_->retry_now();
+    auto taken = co_await reconciler_->set_desired(std::move(whole));
+    if (taken) co_await level_clients();
+    co_return taken;
+  };
+  agent_ = std::make_unique<device::TwinLink>(executor_, *identity_, "$edgeAgent", wanted_of_agent);
+  reconciler_->on_change([reconciler = reconciler_.get(), agent = agent_.get()] {
+    agent->report(reconciler->reported());
+  });
+  broker::Broker& broker = broker_->broker();
+  const auto wanted_of_hub = [&broker](json::object whole) {
+    return broker.set_desired(std::move(whole));
+  };
+  hub_ = std::make_unique<device::TwinLink>(executor_, *identity_, "$edgeHub", wanted_of_hub);
+  hub_->on_state([&broker] { broker.upstream_changed(); });
+  broker.on_change([&broker, hub = hub_.get()] { hub->report(broker.reported()); });
+  upstream_->attach(hub_->link(), broker);
+}
+
+Task<void> DevicePart::level_clients() {
+  // Asked each time anew: a deployment may come between.
+  std::set<std::string> served = reconciler_->clients();
+  co_await broker_->broker().set_modules(std::move(served));
+  std::set<std::string> linked = reconciler_->clients();
+  co_await upstream_->set_modules(std::move(linked));
+}
+
+Result<void> DevicePart::start() {
+  if (auto opened = broker_->start(parts_.runtime, executor_, group_); !opened) {
+    group_.cancel();
+    run_task(group_.join());
+    return opened;
+  }
+  reconciler_->start(executor_, group_);
+  agent_->start(group_);
+  hub_->start(group_);
+  group_.spawn(executor_, "clients", level_clients());
+  return {};
 }
 
 void DevicePart::stop() {
-  run_task(link_->stop());
+  broker_->stop();
+  group_.cancel();
+  run_task(group_.join());
+  run_task(upstream_->stop());
+  run_task(hub_->stop());
+  run_task(agent_->stop());
 }
 
 }  // namespace holdfast

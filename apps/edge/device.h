@@ -1,36 +1,59 @@
-// The edge as a device of its hub: what is desired of it, and what it reports.
+// The edge as a device of its hub: what is desired of it, what it reports, its modules and their
+// broker.
 #pragma once
 
 #include <memory>
 
+#include "broker.h"
 #include "config.h"
 #include "device/twin_link.h"
+#include "modules.h"
 #include "modules/reconciler.h"
+#include "upstream.h"
 
 namespace holdfast {
 
 class DevicePart {
  public:
-  // Null where the configuration names no hub. All must outlive it. `serve`: the inference server's
-  // URL, where deployed models go.
-  static Result<std::unique_ptr<DevicePart>> open(const EdgeConfig& config,
-                                                  store::Database& database, BlockingPool& pool,
-                                                  const Clock& clock, Executor executor,
-                                                  const std::string& serve);
-  void start(TaskGroup& group);
-  void stop();  // after the group has ended
-  bool connected() const { return link_->connected(); }
+  struct Parts {
+    const EdgeConfig& config;
+    store::Database& database;
+    shares::FileEvents& events;
+    BlockingPool& pool;
+    const Clock& clock;
+    Runtime& runtime;
+    std::string serve;  // the inference server's URL, where deployed models go
+  };
+  // Null where the configuration names no hub. All of `parts` must outlive it. Before the shares'
+  // watchers start.
+  static Result<std::unique_ptr<DevicePart>> open(Parts parts);
+  // Opens the broker's door; after an error nothing runs.
+  Result<void> start();
+  void stop();  // blocking
+  bool connected() const { return agent_->connected(); }
   boost::json::object reported() const { return reconciler_->reported(); }
+  std::string mqtt() const { return broker_->address(); }  // "127.0.0.2:8883"
 
  private:
-  explicit DevicePart(Executor executor) : executor_(executor) {}
+  explicit DevicePart(Parts parts)
+      : parts_(std::move(parts)), executor_(parts_.runtime.executor(0)) {}
+  Result<void> open_reconciler();
+  Result<void> open_broker();
+  void open_links();
+  Task<void> level_clients();
+
+  Parts parts_;
   Executor executor_;
   std::unique_ptr<http::Client> client_, serve_client_;
   std::unique_ptr<device::Identity> identity_;
   std::unique_ptr<oci::RegistryClient> registry_;
   std::unique_ptr<modules::HttpModelServer> models_;
+  std::unique_ptr<ModuleHosts> hosts_;
   std::unique_ptr<modules::Reconciler> reconciler_;
-  std::unique_ptr<device::TwinLink> link_;
+  std::unique_ptr<HubUpstream> upstream_;
+  std::unique_ptr<BrokerPart> broker_;
+  std::unique_ptr<device::TwinLink> agent_, hub_;
+  TaskGroup group_;
 };
 
 }  // namespace holdfast

@@ -58,8 +58,8 @@ Result<void> run(const EdgeConfig& config) {
     TRY_VOID(events->register_consumer(flow.share.name, flows.back()->consumer()));
   }
 
-  TRY(const auto device, DevicePart::open(config, *database, pool, clock, runtime.executor(0),
-                                          "http://" + serve->address()));
+  TRY(const auto device, DevicePart::open({config, *database, *events, pool, clock, runtime,
+                                           "http://" + serve->address()}));
   http::Router router;
   const EdgeView view{config.device, kVersion, clock.now(), serve.get()};
   mount_edge(router, view);
@@ -68,13 +68,17 @@ Result<void> run(const EdgeConfig& config) {
   answers::mount(router, flows, *events, *database);
   http::ServerOptions options{.name = "edge", .address = config.http, .max_body_bytes = 1 << 20};
   TRY(const auto server, http::Server::start(runtime, options, router));
+  if (const auto opened = device ? device->start() : Result<void>(); !opened) {
+    run_task(server->stop(std::chrono::seconds(0)));
+    return opened;
+  }
   TaskGroup group;
   for (const auto& flow : flows) flow->start(runtime.executor(0), group);
   uplink->start(runtime, group);
   shares->start(runtime, group);
-  if (device) device->start(group);
+  const std::string mqtt = device ? device->mqtt() : "";
   const RunFile running(config.data + "/run.json",
-                        {{"http", server->address()}, {"serve", serve->address()}});
+                        {{"http", server->address()}, {"serve", serve->address()}, {"mqtt", mqtt}});
   log::info("edge", "ready",
             {{"http", server->address()}, {"serve", serve->address()}, {"data", config.data}});
   runtime.wait();

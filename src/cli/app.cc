@@ -153,6 +153,10 @@ int run(int argc, char** argv) {
       ->capture_default_str();
   up_verb->add_option("--edge-http", up_options.edge_http, "The edge's address")
       ->capture_default_str();
+  up_verb
+      ->add_option("--edge-mqtt", up_options.edge_mqtt,
+                   "The edge's broker of modules (MQTT over TLS)")
+      ->capture_default_str();
   up_verb->add_option("--serve-http", up_options.serve_http, "The inference server's address")
       ->capture_default_str();
   up_verb->add_flag("--detach", up_options.detach,

@@ -145,6 +145,7 @@ Result<void> supervise(const Globals& globals, UpOptions options) {
   TRY(options.hub_https, settled(options.hub_https));
   TRY(options.hub_mqtt, settled(options.hub_mqtt));
   TRY(options.edge_http, settled(options.edge_http));
+  TRY(options.edge_mqtt, settled(options.edge_mqtt));
   TRY(options.serve_http, settled(options.serve_http));
   TRY_VOID(make_directories(globals.data + "/log", 0750));
   TRY_VOID(write_once(globals.data + "/hub.yaml", default_hub_yaml(globals.data, options)));
@@ -199,7 +200,7 @@ std::string default_edge_yaml(const std::string& data, const UpOptions& options)
   return "# The edge of `holdfast up`. Every key: schemas/edge.schema.json\n"
          "device: " +
          std::string(kThisDevice) + "\ndata: " + data + "/edge\nlisten: {http: \"" +
-         options.edge_http +
+         options.edge_http + "\", mqtt: \"" + options.edge_mqtt +
          "\"}\n"
          "accounts:\n  - {name: site1, endpoint: \"http://" +
          options.hub_blob + "/site1\", key: \"file:" + data +
@@ -212,6 +213,7 @@ std::string default_edge_yaml(const std::string& data, const UpOptions& options)
          "  - {name: camera, kind: local, path: camera, quiet: 500ms}\n"
          "  - {name: ready, kind: cloud, account: site1, container: ready, path: ready}\n"
          "  - {name: answers, kind: cloud, account: site1, container: answers, path: answers}\n"
+         "# containers: {socket: /run/podman/podman.sock}   # for modules; or processes: true\n"
          "# transforms:                     # what is made of the files of a local share\n"
          "#   - {name: digits, share: camera, recipe: digits.yaml, to: ready, batch: {rows: 256, "
          "after: 10s}}\n"

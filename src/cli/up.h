@@ -10,7 +10,8 @@ namespace holdfast::cli {
 struct UpOptions {
   std::string hub_http = "127.0.0.1:8080", hub_blob = "127.0.0.1:10000";
   std::string hub_https = "127.0.0.1:8443", hub_mqtt = "127.0.0.1:8883";
-  std::string edge_http = "127.0.0.2:8081", serve_http = "127.0.0.1:8000";
+  std::string edge_http = "127.0.0.2:8081", edge_mqtt = "127.0.0.2:8883";
+  std::string serve_http = "127.0.0.1:8000";
   bool detach = false;
 };
 

@@ -149,6 +149,15 @@ TEST_F(WholeHub, TheEdgeHubSpeaksForItsModules) {
   auto upstream = device("edge/$edgeHub", (*hub->devices().find({"edge", "$edgeHub"}))->keys[1]);
   ASSERT_TRUE(upstream->publish(wire::telemetry_topic({"edge", "m"}, {{"$.on", "out"}}), "x"));
   EXPECT_EQ(run_task(hub->telemetry().read("edge", 0, 10))->at(0).from, (Address{"edge", "m"}));
+  // A module that was removed meanwhile sent its message while it was there.
+  ASSERT_TRUE(upstream->publish(wire::telemetry_topic({"edge", "gone"}, {}), "y"));
+  EXPECT_EQ(run_task(hub->telemetry().read("edge", 0, 10))->at(1).from, (Address{"edge", "gone"}));
+  // A disabled one's is taken and dropped: a refusal would hold up those behind it.
+  IdentityWishes off;
+  off.enabled = false;
+  ASSERT_TRUE(run_task(hub->devices().update({"edge", "m"}, off, std::nullopt)));
+  ASSERT_TRUE(upstream->publish(wire::telemetry_topic({"edge", "m"}, {}), "z"));
+  EXPECT_EQ(run_task(hub->telemetry().read("edge", 0, 10))->size(), 2u);
   EXPECT_FALSE(run_task(upstream->client().publish(
       {wire::telemetry_topic({"other", ""}, {}), "x", Qos::at_least_once}, 200ms)));
 }

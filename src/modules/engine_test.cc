@@ -117,10 +117,12 @@ TEST(CreateBody, PutsOursIntoTheOptions) {
     "Labels":{"mine":"yes"},"Image":"other"})")
                             .as_object();
   spec.labels = {{"version", "1.0"}};
-  const json::object body = create_body(spec, "press-07");
+  const json::object body =
+      create_body(spec, {.device = "press-07", .binds = {"/data/ca.crt:/data/ca.crt:ro"}});
   EXPECT_EQ(body.at("Image"), "image");
   EXPECT_EQ(json::serialize(body.at("Env")), R"(["X=1","COLOUR=green"])");
-  EXPECT_EQ(json::serialize(body.at("HostConfig")), R"({"Binds":["/a:/b"]})");
+  EXPECT_EQ(json::serialize(body.at("HostConfig")),
+            R"({"Binds":["/a:/b","/data/ca.crt:/data/ca.crt:ro"]})");
   const json::value& labels = body.at("Labels");
   EXPECT_EQ(labels.at("mine"), "yes");
   EXPECT_EQ(labels.at("net.azure-devices.edge.version"), "1.0");

@@ -206,6 +206,7 @@ std::string ModuleSpec::fingerprint() const {
   json::array variables;
   for (const auto& [key, value] : env) variables.push_back(json::array{key, value});
   all["env"] = std::move(variables);
+  if (!surroundings.empty()) all["surroundings"] = surroundings;
   return sha256_hex(as_bytes(json::serialize(all)));
 }
 

@@ -39,6 +39,7 @@ struct ModuleSpec {
   std::string digest;                  // model: "sha256:…" of the model layer
   std::vector<std::string> command;    // process: an absolute program path and arguments
   boost::json::object desired;         // as it stood, for reported properties
+  std::string surroundings;            // digest of what the device adds; empty for a model
 
   // The same for two specs that need the same container, process or model.
   std::string fingerprint() const;

@@ -18,7 +18,8 @@ Result<std::unique_ptr<Reconciler>> Reconciler::open(ReconcilerParts parts) {
   TRY(const std::string body, out->state_.desired());
   if (!body.empty()) {
     TRY(const json::object desired, parse_json_object(body, "the kept desired properties"));
-    TRY(out->deployment_, parse_deployment(desired));
+    TRY(Deployment deployment, parse_deployment(desired));
+    out->take(std::move(deployment));
     out->status_.version = out->deployment_.version;
   }
   out->publish();
@@ -51,7 +52,7 @@ Task<Result<void>> Reconciler::set_desired(json::object desired) {
     co_return Result<void>();
   }
   CO_TRY_VOID(co_await state_.keep_desired(json::serialize(desired)));
-  deployment_ = std::move(*read);
+  take(std::move(*read));
   status_.code = 200;
   status_.description.clear();
   log::info("modules", "a deployment came",
@@ -60,6 +61,23 @@ Task<Result<void>> Reconciler::set_desired(json::object desired) {
   publish();
   wake_.notify();
   co_return Result<void>();
+}
+
+void Reconciler::take(Deployment deployment) {
+  std::set<std::string> clients;
+  for (ModuleSpec& spec : deployment.modules) {
+    if (spec.type == ModuleType::model) continue;
+    spec.surroundings = parts_.surroundings;
+    clients.insert(spec.name);
+  }
+  deployment_ = std::move(deployment);
+  const std::lock_guard lock(mutex_);
+  clients_ = std::move(clients);
+}
+
+std::set<std::string> Reconciler::clients() const {
+  const std::lock_guard lock(mutex_);
+  return clients_;
 }
 
 void Reconciler::retry_now() {

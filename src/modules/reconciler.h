@@ -33,6 +33,7 @@ struct ReconcilerParts {
   oci::RegistryClient* registry = nullptr;
   // The variables that a module finds its broker and identity by. May be empty.
   std::function<Task<Result<Pairs>>(std::string module)> environment;
+  std::string surroundings;  // digest of all that environment() and the engines add; may be empty
   Host host;
   RestartRule rule;
   std::chrono::milliseconds tick{2000};
@@ -52,6 +53,8 @@ class Reconciler {
   void retry_now();
   // As $edgeAgent reports it. Any thread.
   boost::json::object reported() const;
+  // The deployment's modules that are no models: who speaks to the broker. Any thread.
+  std::set<std::string> clients() const;
   // Called on the executor whenever reported() has changed. Set before start().
   void on_change(std::function<void()> call) { on_change_ = std::move(call); }
   // The last lines of a module. not_found, unsupported (a model has none).
@@ -64,6 +67,7 @@ class Reconciler {
  private:
   explicit Reconciler(ReconcilerParts parts, State state)
       : parts_(std::move(parts)), state_(std::move(state)) {}
+  void take(Deployment deployment);
   Task<void> run();
   Task<void> look();
   Task<void> look_at_models();
@@ -95,8 +99,9 @@ class Reconciler {
   std::map<std::string, InstalledModel> models_;
   std::set<std::string> busy_, blind_;  // blind: their engine did not answer this time
   std::atomic<bool> retry_{false};
-  mutable std::mutex mutex_;  // of what reported() gives
+  mutable std::mutex mutex_;  // of what reported() and clients() give
   boost::json::object reported_;
+  std::set<std::string> clients_;
 };
 
 }  // namespace holdfast::modules

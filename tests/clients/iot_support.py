@@ -18,10 +18,11 @@ class IotHub(Hub):
     def __init__(self, folder: pathlib.Path):
         super().__init__(folder)
         # All of 127/8 is loopback: so tests that run side by side do not meet on port 8883.
+        self.blob_listen = "127.0.0.1:0"
         self.host = f"127.{random.randint(64, 250)}.{random.randint(1, 250)}.{random.randint(2, 250)}"
 
     def start(self) -> "IotHub":
-        command = [BIN / "holdfast-hub", "--data", self.data, "--listen-http", "127.0.0.1:0", "--listen-blob", "127.0.0.1:0",
+        command = [BIN / "holdfast-hub", "--data", self.data, "--listen-http", "127.0.0.1:0", "--listen-blob", self.blob_listen,
                    "--listen-https", f"{self.host}:8443", "--listen-mqtt", f"{self.host}:8883"]
         with open(self.folder / "hub.log", "ab") as log:
             self.process = subprocess.Popen(command, stderr=log)

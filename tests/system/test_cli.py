@@ -17,7 +17,7 @@ import pytest
 BIN = pathlib.Path(os.environ.get("HOLDFAST_BIN", pathlib.Path(__file__).parents[2] / "build/release/bin")).resolve()
 PLAIN = {key: value for key, value in os.environ.items() if not key.startswith("HOLDFAST_")}
 PORTS = ["--hub-http", "127.0.0.1:0", "--hub-blob", "127.0.0.1:0", "--hub-https", "127.0.0.1:0", "--hub-mqtt", "127.0.0.1:0",
-         "--edge-http", "127.0.0.2:0", "--serve-http", "127.0.0.1:0"]
+         "--edge-http", "127.0.0.2:0", "--edge-mqtt", "127.0.0.2:0", "--serve-http", "127.0.0.1:0"]
 USAGE, NOT_FOUND, DENIED, CONFLICT, UNREACHABLE = 2, 3, 4, 5, 6
 
 

@@ -124,7 +124,13 @@ Task<Result<void>> Gateway::take_telemetry(const Client& from, Address claimed,
   const bool for_module = from.address.module == kEdgeHub && claimed.device == from.address.device;
   if (!own && !for_module)
     co_return fail(Code::denied, "'" + from.address.text() + "' may not send for another");
-  if (!own) CO_TRY_VOID(devices_.admit(claimed));
+  // One of a module that is no longer there was sent while it was: it waited on the edge. Were one
+  // refused, it would come again and again, and hold up those of other modules.
+  const auto admitted = devices_.admit(claimed);
+  if (!own && !admitted && admitted.error().code() == Code::denied) {
+    log::warning("iot", "a message of a disabled module was dropped", {{"from", claimed.text()}});
+    co_return Result<void>();
+  }
   if (message.retain) properties.push_back({"mqtt-retain", "true"});
   CO_TRY_VOID(co_await telemetry_.append(std::move(claimed), std::move(properties),
                                          std::move(message.payload)));

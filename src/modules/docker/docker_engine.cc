@@ -78,7 +78,7 @@ Running running_state(std::string_view state) {
 
 }  // namespace
 
-json::object create_body(const ContainerSpec& spec, const std::string& device) {
+json::object create_body(const ContainerSpec& spec, const DockerOptions& engine) {
   json::object body = spec.create_options;
   body["Image"] = spec.image;
   json::array env;
@@ -99,8 +99,15 @@ json::object create_body(const ContainerSpec& spec, const std::string& device) {
   labels[std::string(kPrefix) + "owner"] = kOwner;
   labels[kFingerprint] = spec.fingerprint;
   labels[kModule] = spec.name;
-  labels[kDevice] = device;
+  labels[kDevice] = engine.device;
   body["Labels"] = std::move(labels);
+  if (!engine.binds.empty()) {
+    json::value& host = body["HostConfig"];
+    if (!host.is_object()) host = json::object();
+    json::value& binds = host.get_object()["Binds"];
+    if (!binds.is_array()) binds = json::array();
+    for (const std::string& bind : engine.binds) binds.get_array().emplace_back(bind);
+  }
   return body;
 }
 
@@ -197,7 +204,7 @@ Task<Result<void>> DockerEngine::prepare(ContainerSpec spec) {
 
 Task<Result<void>> DockerEngine::create(ContainerSpec spec) {
   http::ClientRequest ask = request("POST", "/containers/create?name=" + percent_encode(spec.name));
-  ask.body = json::serialize(create_body(spec, options_.device));
+  ask.body = json::serialize(create_body(spec, options_));
   CO_TRY_VOID(co_await call(std::move(ask), 201));
   co_return Result<void>();
 }

@@ -10,6 +10,7 @@ namespace holdfast::modules {
 struct DockerOptions {
   std::string endpoint = "unix:///var/run/docker.sock";  // or http://HOST:PORT
   std::string device;                                    // containers of other devices are not ours
+  std::vector<std::string> binds;  // "HOST:CONTAINER:ro" of every container, besides its own
 };
 
 class DockerEngine final : public ContainerEngine {
@@ -42,8 +43,8 @@ class DockerEngine final : public ContainerEngine {
 };
 
 // The body of POST /containers/create: the create options with image, variables and labels put in.
-// The module's own Env and Labels of the options stay, ours win.
-boost::json::object create_body(const ContainerSpec& spec, const std::string& device);
+// The module's own Env, Labels and HostConfig.Binds of the options stay, ours win.
+boost::json::object create_body(const ContainerSpec& spec, const DockerOptions& engine);
 // The text of GET /containers/{id}/logs: frames of [stream, 0, 0, 0, size (4, big endian)] without
 // a terminal, plain with one.
 std::string unframed(std::string_view bytes);
