@@ -29,9 +29,9 @@ std::optional<std::string_view> behind(std::string_view source, std::string_view
   return source;
 }
 
-// Where the bytes of a source lie. Only what is in our own artifacts is taken: no other scheme, no
-// fragment, no way up.
-Task<Result<std::string>> root_of(Call call, const NewVersion& version) {
+// Where the bytes of a source lie, and the run that made them where `version` does not say. Only
+// what is in our own artifacts is taken: no other scheme, no fragment, no way up.
+Task<Result<std::string>> root_of(Call call, NewVersion& version) {
   const std::string& source = version.source;
   if (source.find_first_of("#?") != std::string::npos)
     co_return fail(Code::invalid_argument, "Invalid model version source: '" + source + "'");
@@ -47,6 +47,7 @@ Task<Result<std::string>> root_of(Call call, const NewVersion& version) {
     const size_t slash = path->find('/');
     if (slash == std::string_view::npos) {
       CO_TRY(const LoggedModel model, co_await call.ml.logged_models->model(std::string(*path)));
+      if (version.run.empty()) version.run = model.run;
       co_return model.artifact_root();
     }
     const auto number = parse_u64(path->substr(slash + 1));
