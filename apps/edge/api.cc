@@ -91,11 +91,61 @@ Task<Result<http::Response>> get_metrics(const http::Router& router, const EdgeV
   co_return http::Response(200, "text/plain; version=0.0.4", std::move(text));
 }
 
+// The named fields of `from` that are there.
+json::object fields(const json::object& from, std::initializer_list<std::string_view> names) {
+  json::object out;
+  for (const std::string_view name : names)
+    if (const json::value* value = from.if_contains(name)) out[name] = *value;
+  return out;
+}
+
+constexpr size_t kText = 200;  // bytes of a file's name in a summary
+
+json::object last_answer(const json::object& flow) {
+  const json::value* last = flow.if_contains("last");
+  if (last == nullptr || !last->is_array() || last->get_array().empty()) return {};
+  const json::value& line = last->get_array().back();
+  if (!line.is_object()) return {};
+  json::object out = fields(line.get_object(), {"file", "answered", "model", "model_version"});
+  if (json::value* file = out.if_contains("file"); file != nullptr && file->is_string())
+    *file = std::string(file->get_string()).substr(0, kText);
+  const json::value* outputs = line.get_object().if_contains("outputs");
+  if (outputs == nullptr || !outputs->is_object()) return out;
+  for (const auto& [name, value] : outputs->get_object())  // the answer itself, where it is short
+    if (!value.is_structured()) out["says"] = value;
+  return out;
+}
+
 Task<Result<http::Response>> get_health() {
   co_return http::Response(200, "application/json", R"({"status":"ok"})");
 }
 
 }  // namespace
+
+Task<Result<json::object>> edge_summary(const http::Router& router, const EdgeView& view) {
+  CO_TRY(const json::object status, co_await whole_status(router, view));
+  json::object files, queues, out;
+  for (const json::value& one : status.at("transforms").as_array()) {
+    const json::object& transform = one.as_object();
+    files[transform.at("name").as_string()] =
+        fields(transform, {"share", "state", "pending", "done", "set_aside"});
+  }
+  for (const json::value& one : status.at("answers").as_array()) {
+    const json::object& flow = one.as_object();
+    json::value* at = files.if_contains(flow.at("transform").as_string());
+    if (at == nullptr) continue;
+    if (json::object last = last_answer(flow); !last.empty())
+      at->as_object()["last"] = std::move(last);
+  }
+  for (const json::value& one : status.at("uplink").as_array()) {
+    const json::object& share = one.as_object();
+    queues[share.at("share").as_string()] =
+        fields(share, {"pending_files", "pending_bytes", "uploaded_files", "failed_files"});
+  }
+  out["files"] = std::move(files);
+  out["queues"] = std::move(queues);
+  co_return out;
+}
 
 void mount_edge(http::Router& router, const EdgeView& view) {
   router.add("GET", "/healthz", http::Role::anonymous, [](http::Request&) { return get_health(); });

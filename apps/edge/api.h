@@ -1,6 +1,8 @@
 // The edge's own routes: health, the whole status, metrics.
 #pragma once
 
+#include <boost/json/object.hpp>
+
 #include <string>
 
 #include "net/http/router.h"
@@ -22,5 +24,9 @@ struct EdgeView {
 // GET /metrics: Prometheus text.
 // `view` and `router` must outlive the requests.
 void mount_edge(http::Router& router, const EdgeView& view);
+
+// What the hub's people see of this edge: {"files": {TRANSFORM: {…, "last": {…}}}, "queues":
+// {SHARE: {…}}}, small enough for a twin. Both must outlive the task.
+Task<Result<boost::json::object>> edge_summary(const http::Router& router, const EdgeView& view);
 
 }  // namespace holdfast

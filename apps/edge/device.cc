@@ -10,6 +10,8 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr auto kSummaryEvery = std::chrono::seconds(5);
+
 modules::Host this_host() {
   utsname name{};
   ::uname(&name);
@@ -81,9 +83,7 @@ void DevicePart::open_links() {
     co_return taken;
   };
   agent_ = std::make_unique<device::TwinLink>(executor_, *identity_, "$edgeAgent", wanted_of_agent);
-  reconciler_->on_change([reconciler = reconciler_.get(), agent = agent_.get()] {
-    agent->report(reconciler->reported());
-  });
+  reconciler_->on_change([this] { report(); });
   broker::Broker& broker = broker_->broker();
   const auto wanted_of_hub = [&broker](json::object whole) {
     return broker.set_desired(std::move(whole));
@@ -102,6 +102,28 @@ Task<void> DevicePart::level_clients() {
   co_await upstream_->set_modules(std::move(linked));
 }
 
+void DevicePart::report() {
+  json::object all = reconciler_->reported();
+  {
+    const std::lock_guard lock(mutex_);
+    if (!summarised_.empty()) all["holdfast"] = summarised_;
+  }
+  agent_->report(std::move(all));
+}
+
+Task<void> DevicePart::report_summary() {
+  do {
+    auto now = co_await summary_();
+    if (!now) continue;
+    {
+      const std::lock_guard lock(mutex_);
+      if (summarised_ == *now) continue;
+      summarised_ = std::move(*now);
+    }
+    report();
+  } while (co_await sleep_for(kSummaryEvery));
+}
+
 Result<void> DevicePart::start() {
   if (auto opened = broker_->start(parts_.runtime, executor_, group_); !opened) {
     group_.cancel();
@@ -112,6 +134,7 @@ Result<void> DevicePart::start() {
   agent_->start(group_);
   hub_->start(group_);
   group_.spawn(executor_, "clients", level_clients());
+  if (summary_) group_.spawn(executor_, "summary", report_summary());
   return {};
 }
 

@@ -2,7 +2,9 @@
 // broker.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <mutex>
 
 #include "broker.h"
 #include "config.h"
@@ -27,6 +29,9 @@ class DevicePart {
   // Null where the configuration names no hub. All of `parts` must outlive it. Before the shares'
   // watchers start.
   static Result<std::unique_ptr<DevicePart>> open(Parts parts);
+  using Summary = std::function<Task<Result<boost::json::object>>()>;
+  // What is reported of the edge besides its modules, asked every few seconds. Before start().
+  void summarise(Summary summary) { summary_ = std::move(summary); }
   // Opens the broker's door; after an error nothing runs.
   Result<void> start();
   void stop();  // blocking
@@ -41,6 +46,8 @@ class DevicePart {
   Result<void> open_broker();
   void open_links();
   Task<void> level_clients();
+  void report();
+  Task<void> report_summary();
 
   Parts parts_;
   Executor executor_;
@@ -54,6 +61,9 @@ class DevicePart {
   std::unique_ptr<BrokerPart> broker_;
   std::unique_ptr<device::TwinLink> agent_, hub_;
   TaskGroup group_;
+  Summary summary_;
+  std::mutex mutex_;
+  boost::json::object summarised_;  // under mutex_
 };
 
 }  // namespace holdfast

@@ -68,6 +68,7 @@ Result<void> run(const EdgeConfig& config) {
   answers::mount(router, flows, *events, *database);
   http::ServerOptions options{.name = "edge", .address = config.http, .max_body_bytes = 1 << 20};
   TRY(const auto server, http::Server::start(runtime, options, router));
+  if (device) device->summarise([&router, &view] { return edge_summary(router, view); });
   if (const auto opened = device ? device->start() : Result<void>(); !opened) {
     run_task(server->stop(std::chrono::seconds(0)));
     return opened;

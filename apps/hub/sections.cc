@@ -46,6 +46,65 @@ Rows devices(iot::Hub& hub) {
   co_return out;
 }
 
+using Summaries = std::vector<std::pair<std::string, json::object>>;
+
+// What every edge reports of itself besides its modules, by device (apps/edge/api.h says what).
+Task<Summaries> summaries(iot::Hub& hub, std::string_view part) {
+  Summaries out;
+  for (const auto& device : hub.devices().list(kRows)) {
+    const auto twin = co_await hub.twins().get({device->address.device, "$edgeAgent"});
+    if (!twin) continue;  // no edge device
+    const json::value* found = twin->reported.values.if_contains("holdfast");
+    if (found != nullptr && found->is_object()) found = found->get_object().if_contains(part);
+    if (found != nullptr && found->is_object())
+      out.emplace_back(device->address.device, found->get_object());
+  }
+  co_return out;
+}
+
+// A copy of a reported row behind its device and name; what is structured stays out.
+json::object row_of(const std::string& device, std::string_view key, std::string_view name,
+                    const json::value& reported) {
+  json::object row;
+  row["device"] = device;
+  row[key] = name;
+  if (!reported.is_object()) return row;
+  for (const auto& [field, value] : reported.get_object())
+    if (!value.is_structured()) row[field] = value;
+  return row;
+}
+
+Rows files(iot::Hub& hub) {
+  json::array out;
+  const Summaries all = co_await summaries(hub, "files");
+  for (const auto& [device, transforms] : all)
+    for (const auto& [name, reported] : transforms)
+      out.push_back(row_of(device, "transform", name, reported));
+  co_return out;
+}
+
+Rows last_answers(iot::Hub& hub) {
+  json::array out;
+  const Summaries all = co_await summaries(hub, "files");
+  for (const auto& [device, transforms] : all) {
+    for (const auto& [name, reported] : transforms) {
+      const json::value* last =
+          reported.is_object() ? reported.get_object().if_contains("last") : nullptr;
+      if (last != nullptr) out.push_back(row_of(device, "transform", name, *last));
+    }
+  }
+  co_return out;
+}
+
+Rows queues(iot::Hub& hub) {
+  json::array out;
+  const Summaries all = co_await summaries(hub, "queues");
+  for (const auto& [device, shares] : all)
+    for (const auto& [name, reported] : shares)
+      out.push_back(row_of(device, "share", name, reported));
+  co_return out;
+}
+
 // What every edge shall run, beside what it reports.
 Rows deployments(iot::Hub& hub) {
   json::array out;
@@ -184,6 +243,10 @@ std::vector<console::Section> status_sections(StatusParts parts) {
        [parts] { return devices(parts.iot); }},
       {"deployments", "Nothing is deployed: holdfast deployment apply DEVICE --file FILE",
        [parts] { return deployments(parts.iot); }},
+      {"files", "No edge tells of its transforms yet.", [parts] { return files(parts.iot); }},
+      {"last answers", "No edge tells of an answer yet.",
+       [parts] { return last_answers(parts.iot); }},
+      {"queues", "No edge tells of its cloud shares yet.", [parts] { return queues(parts.iot); }},
       {"models", "No model is registered yet: a job's output or an MLflow client registers one.",
        [parts] { return registered(parts.models); }},
       {"triggers", "No trigger has fired yet: holdfast trigger create --file FILE",

@@ -120,7 +120,7 @@ void add_model(CLI::App& app, Chosen& chosen) {
   CLI::App* verb = add_verb(
       *model, chosen, "show",
       "A served model's inputs and outputs; with a digest or a version, where it came from",
-      "  holdfast model show digits\n  holdfast model show digits --version 2\n  holdfast "
+      "  holdfast model show digits\n  holdfast "
       "model show sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
       show);
   verb->add_option("NAME", options.name, "The model, or the digest in an answer")->required();
