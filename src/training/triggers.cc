@@ -37,6 +37,11 @@ Firing new_firing(const Trigger& trigger, std::string subject, int64_t version, 
   return out;
 }
 
+struct Open {
+  std::vector<Trigger> triggers;
+  std::vector<Firing> firings;
+};
+
 data::Source source_of(const DataWatch& watch) {
   return {watch.account, watch.container, watch.prefix};
 }
@@ -177,26 +182,30 @@ Task<milliseconds> Triggers::look() {
     co_return kRetry;
   }
   for (const Trigger& trigger : *triggers) quiet = std::min(quiet, co_await look_at(trigger));
-  auto open = [](Tx& tx) {
-    return firings_where(tx,
-                         "WHERE state IN ('waiting', 'running', 'building', 'evaluating', "
-                         "'deploying') ORDER BY id",
-                         {});
+  // The triggers anew: one that was replaced meanwhile is what its firings are led by.
+  auto open = [](Tx& tx) -> Result<Open> {
+    Open out;
+    TRY(out.triggers, triggers_of(tx));
+    TRY(out.firings, firings_where(tx,
+                                   "WHERE state IN ('waiting', 'running', 'building', "
+                                   "'evaluating', 'deploying') ORDER BY id",
+                                   {}));
+    return out;
   };
-  auto firings = co_await parts_.database->read(std::move(open));
-  if (!firings) {
-    complain(firings.error(), "");
+  auto now = co_await parts_.database->read(std::move(open));
+  if (!now) {
+    complain(now.error(), "");
     co_return kRetry;
   }
   std::vector<std::string> busy;  // one of a trigger at a time: each meets the champion before it
-  for (Firing& firing : *firings) {
+  for (Firing& firing : now->firings) {
     if (firing.state != State::deploying) {
       if (std::ranges::find(busy, firing.trigger) != busy.end()) continue;
       busy.push_back(firing.trigger);
     }
-    const auto trigger = std::ranges::find(*triggers, firing.trigger,
+    const auto trigger = std::ranges::find(now->triggers, firing.trigger,
                                            [](const Trigger& one) { return one.spec.name; });
-    if (trigger == triggers->end()) continue;  // removed meanwhile
+    if (trigger == now->triggers.end()) continue;  // removed meanwhile
     const auto went_on = co_await advance(firing, *trigger);
     if (!went_on) complain(went_on.error(), firing.trigger);
     quiet = std::min(quiet, !went_on   ? kRetry
