@@ -2,8 +2,10 @@
 import os
 import pathlib
 import signal
+import subprocess
 
 import pytest
+from conftest import BIN
 from edge_support import DEVICE, ROOT, ModuleEdge, ModuleHub
 from iot_support import wait_until
 
@@ -96,6 +98,13 @@ def test_a_module_leaves_with_its_deployment(hub, edge):
     wait_until("running module", 60, lambda: len(pids_of(edge)) == 1)
     edge.drop("again.txt", "again")
     wait_until("transformed file", 60, lambda: edge.made("again.txt") == "AGAIN")
+
+
+def test_a_taken_door_is_named(edge, tmp_path):
+    other = (edge.folder / "edge.yaml").read_text().replace(str(edge.data), str(tmp_path / "data")).replace('"file:', f'"file:{edge.folder}/')
+    (tmp_path / "edge.yaml").write_text(other.replace(f"file:{edge.folder}//", "file:/"))
+    done = subprocess.run([BIN / "holdfast-edge", "--config", tmp_path / "edge.yaml"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and f"{edge.host}:8883" in done.stderr.splitlines()[-1], done.stderr
 
 
 def test_modules_are_refused_without_the_right_key(hub, edge):
