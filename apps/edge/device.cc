@@ -127,6 +127,7 @@ Task<void> DevicePart::report_summary() {
 Result<void> DevicePart::start() {
   if (auto opened = broker_->start(parts_.runtime, executor_, group_); !opened) {
     group_.cancel();
+    parts_.runtime.start();  // what was begun can only end on it
     run_task(group_.join());
     return opened;
   }

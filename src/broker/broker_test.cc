@@ -361,5 +361,39 @@ TEST_F(BrokerTest, AFileEventEndsWithItsAcknowledgement) {
   close();
 }
 
+TEST_F(BrokerTest, AFileEventOutlivesTheWaitAndItsModule) {
+  const auto events = *shares::FileEvents::open(*database);
+  const shares::ShareName camera("camera");
+  const auto source = *FileSource::open({camera}, *events, *broker);
+  const auto to = [&](const std::string& name) {
+    routes(R"r("r":{"route":"FROM /messages/modules/shares/outputs/camera INTO )r"
+           R"r(BrokeredEndpoint('/modules/)r" +
+           name + R"r(/inputs/files')","timeToLiveSecs":60})r");
+  };
+  to("gone");
+  std::vector<shares::FileEvent> raised(100, {"e", camera, "x", 7, clock.now(), clock.now()});
+  for (size_t i = 0; i < raised.size(); ++i) raised[i].id += std::to_string(i);
+  ASSERT_TRUE(run_on(runtime, events->raise(raised)));
+  source->start(runtime.executor(0), *group);
+  ASSERT_TRUE(eventually([&] { return waiting("gone") == 64; }));
+  clock.advance(std::chrono::hours(1));
+  EXPECT_EQ(*run_on(runtime, broker->queue().sweep()), 0) << "they do not expire";
+  // Another module takes the place of the one that never came.
+  to("b");
+  const auto level = [&]() -> Task<int> {
+    std::set<std::string> modules{"b"};
+    co_await broker->set_modules(std::move(modules));
+    co_return 0;
+  };
+  run_on(runtime, level());
+  TestModule& b = module("b");
+  ASSERT_TRUE(connects(b));
+  subscribe(b, "devices/dev/modules/b/inputs/#");
+  ASSERT_TRUE(eventually(
+      [&] { return run_on(runtime, events->counts(camera, "modules:camera"))->done == 100; }));
+  EXPECT_EQ(b.received().size(), 100u);
+  close();
+}
+
 }  // namespace
 }  // namespace holdfast::broker

@@ -29,6 +29,11 @@ void FileSource::start(Executor executor, TaskGroup& group) {
   group_ = &group;
   broker_.queue().on_event_done(
       [this](std::string event) { group_->spawn(*executor_, "event", finish(std::move(event))); });
+  // With its module: it is pending again, for whom a route leads to now.
+  broker_.queue().on_event_dropped([this](const std::string& event) {
+    const std::lock_guard lock(mutex_);
+    under_way_.erase(event);
+  });
   for (const auto& share : shares_) group.spawn(executor, "file events " + share.str(), run(share));
 }
 

@@ -1,7 +1,8 @@
 // File events as messages of the built-in module `shares`: source
 // /messages/modules/shares/outputs/<share>, body {"id","share","path","size","modified"}, message
 // id = the event's id. Consumer "modules:<share>" of the share's events; an event is done when
-// every module that a route leads to has acknowledged it. Shares without a route keep theirs.
+// every module that a route leads to has acknowledged it; it does not expire, and outlives a module
+// that is removed. Shares without a route keep theirs.
 #pragma once
 
 #include <map>

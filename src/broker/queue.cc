@@ -59,7 +59,7 @@ Task<Result<void>> MessageQueue::add(Message message, std::vector<Destination> w
               "INSERT OR IGNORE INTO message(target, input, priority, expires, module, output, "
               "event, properties, body, size) VALUES(?,?,?,?,?,?,?,?,?,?)",
               {std::string_view(to), std::string_view(input), int64_t{one.priority},
-               nanos(now + std::chrono::seconds(one.time_to_live)),
+               event.empty() ? nanos(now + std::chrono::seconds(one.time_to_live)) : INT64_MAX,
                std::string_view(shared->module), std::string_view(shared->output), id,
                std::string_view(properties), as_bytes(shared->body), static_cast<int64_t>(size)}));
       if (changed > 0) added += size;
@@ -172,17 +172,14 @@ Task<Result<int64_t>> MessageQueue::sweep() {
   struct Swept {
     int64_t count = 0;
     uint64_t size = 0;
-    std::vector<std::string> events;
   };
   const auto work = [now = nanos(clock_.now())](Tx& tx) -> Result<Swept> {
     Swept swept;
-    TRY_VOID(
-        tx.each("SELECT size, event FROM message WHERE expires <= ?", {now}, [&](const Row& row) {
-          ++swept.count;
-          swept.size += static_cast<uint64_t>(row.integer(0));
-          if (!row.is_null(1)) swept.events.emplace_back(row.text(1));
-          return true;
-        }));
+    TRY_VOID(tx.each("SELECT size FROM message WHERE expires <= ?", {now}, [&](const Row& row) {
+      ++swept.count;
+      swept.size += static_cast<uint64_t>(row.integer(0));
+      return true;
+    }));
     if (swept.count > 0) {
       TRY_VOID(tx.run("DELETE FROM message WHERE expires <= ?", {now}));
     }
@@ -191,25 +188,38 @@ Task<Result<int64_t>> MessageQueue::sweep() {
   CO_TRY(const Swept swept, co_await database_.write(work));
   bytes_ -= swept.size;
   expired_ += static_cast<uint64_t>(swept.count);
-  for (const std::string& event : swept.events)
-    if (event_done_) event_done_(event);
   co_return swept.count;
 }
 
 Task<Result<void>> MessageQueue::drop_target(std::string name) {
-  const auto work = [name](Tx& tx) -> Result<uint64_t> {
+  struct Dropped {
     uint64_t size = 0;
-    TRY_VOID(tx.each("SELECT coalesce(sum(size), 0) FROM message WHERE target = ?",
-                     {std::string_view(name)}, [&](const Row& row) {
-                       size = static_cast<uint64_t>(row.integer(0));
-                       return true;
-                     }));
-    TRY_VOID(tx.run("DELETE FROM message WHERE target = ?", {std::string_view(name)}));
-    return size;
+    std::vector<std::string> events;  // whose last copies they were
   };
-  CO_TRY(const uint64_t size, co_await database_.write(work));
-  bytes_ -= size;
+  const auto work = [name](Tx& tx) -> Result<Dropped> {
+    Dropped dropped;
+    const auto size = [&](const Row& row) {
+      dropped.size = static_cast<uint64_t>(row.integer(0));
+      return true;
+    };
+    const auto event = [&](const Row& row) {
+      dropped.events.emplace_back(row.text(0));
+      return true;
+    };
+    TRY_VOID(tx.each("SELECT coalesce(sum(size), 0) FROM message WHERE target = ?",
+                     {std::string_view(name)}, size));
+    TRY_VOID(
+        tx.each("SELECT DISTINCT event FROM message WHERE target = ?1 AND event IS NOT NULL AND "
+                "event NOT IN (SELECT event FROM message WHERE target <> ?1 AND event IS NOT NULL)",
+                {std::string_view(name)}, event));
+    TRY_VOID(tx.run("DELETE FROM message WHERE target = ?", {std::string_view(name)}));
+    return dropped;
+  };
+  CO_TRY(const Dropped dropped, co_await database_.write(work));
+  bytes_ -= dropped.size;
   give_back_all(name);
+  for (const std::string& event : dropped.events)
+    if (event_dropped_) event_dropped_(event);
   co_return Result<void>();
 }
 

@@ -29,7 +29,8 @@ class MessageQueue {
                                                     uint64_t max_bytes);
 
   // Durable when it returns, for all of `where` or none. A file event that is queued for a target
-  // already is left as it is. unavailable "full": over the cap.
+  // already is left as it is, and does not expire: its file does not either. unavailable "full":
+  // over the cap.
   Task<Result<void>> add(Message message, std::vector<Destination> where, std::string event = "");
   // The next ones, by priority and then age, of those that are neither expired nor handed out
   // already. They are handed out until done() or give_back().
@@ -56,8 +57,12 @@ class MessageQueue {
   // Until there may be something new for the target, or `most`.
   Task<void> wait_for_work(std::string target, std::chrono::milliseconds most);
   void notify(const std::string& target);
-  // Called, on any thread, when the last copy of a file event's message has gone.
+  // Called, on any thread, when the last copy of a file event's message has been delivered, or was
+  // dropped with its target.
   void on_event_done(std::function<void(std::string event)> call) { event_done_ = std::move(call); }
+  void on_event_dropped(std::function<void(std::string event)> call) {
+    event_dropped_ = std::move(call);
+  }
 
  private:
   MessageQueue(store::Database& database, const Clock& clock, uint64_t max_bytes)
@@ -73,7 +78,7 @@ class MessageQueue {
   std::atomic<uint64_t> max_bytes_, bytes_{0}, expired_{0};
   mutable std::mutex mutex_;
   std::map<std::string, std::unique_ptr<Target>> targets_;
-  std::function<void(std::string)> event_done_;
+  std::function<void(std::string)> event_done_, event_dropped_;
 };
 
 }  // namespace holdfast::broker

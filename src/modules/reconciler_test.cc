@@ -210,6 +210,31 @@ TEST_F(ReconcilerTest, TheNextLifeKnowsWhatIsDesiredAndAdoptsWhatRuns) {
   run_task(next.join());
 }
 
+TEST_F(ReconcilerTest, WhatTheDeviceAddsMakesContainersAnew) {
+  containers.add_image("img");
+  desire(manifest(5, kDocker + std::string(R"(,"m":{"type":"model","version":"1","settings":
+      {"image":"x","digest":"sha256:)") +
+                         std::string(64, '0') + "\"}}"));
+  EXPECT_EQ(reconciler->clients(), (std::set<std::string>{"a"})) << "a model speaks to no broker";
+  const std::string before = containers.spec("a").fingerprint;
+  group.cancel();
+  run_task(group.join());
+  TaskGroup next;
+  reconciler.reset();
+  ReconcilerParts parts{*database, pool, clock, folder / "fetch"};
+  parts.containers = &containers;
+  parts.surroundings = "another broker";
+  parts.tick = std::chrono::hours(1);
+  reconciler = *Reconciler::open(std::move(parts));
+  EXPECT_EQ(reconciler->clients(), (std::set<std::string>{"a"})) << "known before the hub is";
+  reconciler->start(runtime.executor(0), next);
+  settle();
+  EXPECT_EQ(status("a"), "running");
+  EXPECT_NE(containers.spec("a").fingerprint, before);
+  next.cancel();
+  run_task(next.join());
+}
+
 TEST_F(ReconcilerTest, AnEngineThatIsAwayIsLeftAlone) {
   containers.add_image("img");
   desire(manifest(1, kDocker));

@@ -2,8 +2,12 @@
 import os
 import pathlib
 import signal
+import subprocess
 
 import pytest
+from azure.iot.device import IoTHubModuleClient
+from azure.iot.device.exceptions import CredentialError
+from conftest import BIN
 from edge_support import DEVICE, ROOT, ModuleEdge, ModuleHub
 from iot_support import wait_until
 
@@ -24,8 +28,8 @@ def edge(hub, tmp_path_factory):
     assert edge.stop() == 0, edge.logs()
 
 
-def pids_of(edge: ModuleEdge) -> list[int]:
-    """The module's processes: children of the edge that run the example."""
+def pids_of(edge: ModuleEdge, program: bytes = str(ROOT / "examples/module/uppercase.py").encode()) -> list[int]:
+    """The module's processes: children of the edge that run the example, or another program."""
     found = []
     for folder in pathlib.Path("/proc").glob("[0-9]*"):
         try:
@@ -33,9 +37,14 @@ def pids_of(edge: ModuleEdge) -> list[int]:
             parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if parent == edge.process.pid and str(ROOT / "examples/module/uppercase.py").encode() in words:
+        if parent == edge.process.pid and program in words:
             found.append(int(folder.name))
     return found
+
+
+def environment_of(edge: ModuleEdge, program: bytes) -> list[str]:
+    (pid,) = pids_of(edge, program)
+    return pathlib.Path(f"/proc/{pid}/environ").read_text().split("\0")
 
 
 def arrived(hub: ModuleHub, name: str) -> bool:
@@ -98,9 +107,42 @@ def test_a_module_leaves_with_its_deployment(hub, edge):
     wait_until("transformed file", 60, lambda: edge.made("again.txt") == "AGAIN")
 
 
+def test_a_twin_works_through_the_broker_also_without_the_hub(hub, edge, monkeypatch):
+    asleep = {**edge.process_module(), "settings": {"command": ["/bin/sleep", "1000000"]}}
+    hub.deploy({"upper": edge.process_module(), "asleep": asleep})
+    wait_until("running module", 60, lambda: hub.module_state("asleep").get("runtimeStatus") == "running")
+    for pair in environment_of(edge, b"/bin/sleep"):
+        if pair.startswith("Edge"):
+            monkeypatch.setenv(*pair.split("=", 1))
+    client = IoTHubModuleClient.create_from_edge_environment()
+    patches: list[dict] = []
+    client.on_twin_desired_properties_patch_received = patches.append
+    client.connect()
+    try:
+        hub.patch_desired(f"{DEVICE}/asleep", {"threshold": 7})
+        wait_until("desired patch", 60, lambda: any(patch.get("threshold") == 7 for patch in patches))
+        client.patch_twin_reported_properties({"seen": 7})
+        wait_until("reported property", 60, lambda: hub.reported(f"{DEVICE}/asleep") == {"seen": 7})
+        hub.stop()
+        assert client.get_twin()["desired"]["threshold"] == 7
+        client.patch_twin_reported_properties({"seen": 8})
+        hub.start()
+        wait_until("reported property after the hub is back", 60, lambda: hub.reported(f"{DEVICE}/asleep") == {"seen": 8})
+        hub.patch_desired(f"{DEVICE}/asleep", {"threshold": 9})
+        wait_until("desired patch after the hub is back", 60, lambda: any(patch.get("threshold") == 9 for patch in patches))
+    finally:
+        client.shutdown()
+    hub.deploy({"upper": edge.process_module()})
+
+
+def test_a_taken_door_is_named(edge, tmp_path):
+    other = (edge.folder / "edge.yaml").read_text().replace(str(edge.data), str(tmp_path / "data")).replace('"file:', f'"file:{edge.folder}/')
+    (tmp_path / "edge.yaml").write_text(other.replace(f"file:{edge.folder}//", "file:/"))
+    done = subprocess.run([BIN / "holdfast-edge", "--config", tmp_path / "edge.yaml"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and f"{edge.host}:8883" in done.stderr.splitlines()[-1], done.stderr
+
+
 def test_modules_are_refused_without_the_right_key(hub, edge):
-    from azure.iot.device import IoTHubModuleClient
-    from azure.iot.device.exceptions import CredentialError
     ca = (edge.data / "pki/ca.crt").read_text()
     for module in ("upper", "stranger"):
         text = f"HostName={hub.host};DeviceId={DEVICE};ModuleId={module};SharedAccessKey=c2VjcmV0c2VjcmV0;GatewayHostName={edge.host}"
