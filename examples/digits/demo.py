@@ -212,7 +212,7 @@ def look_around(endpoints: dict) -> str:
   blobs               {BIN}/holdfast storage blob list --account site1 --container answers --data {DATA}
   the model           {BIN}/holdfast model versions digits --data {DATA}
   what triggers did   {BIN}/holdfast trigger log --data {DATA}
-  experiments         MLFLOW_TRACKING_URI={endpoints['hub']} MLFLOW_TRACKING_TOKEN=$(cat {DATA}/hub/token) mlflow experiments search
+  experiments         MLFLOW_TRACKING_URI={endpoints['hub']} MLFLOW_TRACKING_TOKEN=$(cat {DATA}/hub/token) {pathlib.Path(sys.executable).parent}/mlflow experiments search
   in a browser        {endpoints['hub']}
   the edge            curl {endpoints['edge']}/api/v1/status
   stop it             {BIN}/holdfast down --data {DATA}"""

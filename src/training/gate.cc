@@ -16,7 +16,7 @@ std::optional<double> value_of(const std::vector<ml::Metric>& metrics, const std
 
 std::string text(double value) {
   char out[40];
-  std::snprintf(out, sizeof out, "%.6g", value);
+  std::snprintf(out, sizeof out, "%.4g", value);
   return out;
 }
 
