@@ -43,9 +43,9 @@ class ModuleHub(IotHub):
 class ModuleEdge:
     """An edge with a local share `camera` and a cloud share `ready`; `extra` is more of its edge.yaml."""
 
-    def __init__(self, folder: pathlib.Path, hub: ModuleHub, extra: str = "processes: true"):
+    def __init__(self, folder: pathlib.Path, hub: ModuleHub, extra: str = "processes: true", host: str = ""):
         self.folder, self.hub, self.data, self.process = folder, hub, folder / "edge", None
-        self.host = f"127.{random.randint(64, 250)}.{random.randint(1, 250)}.{random.randint(2, 250)}"
+        self.host = host or f"127.{random.randint(64, 250)}.{random.randint(1, 250)}.{random.randint(2, 250)}"
         account = hub.create_account()
         made = hub.create(DEVICE, capabilities={"iotEdge": True})
         (folder / "device.key").write_text(made["authentication"]["symmetricKey"]["primaryKey"])

@@ -1,6 +1,7 @@
 """The same module as a container, made by the edge through the Docker Engine API of an unmodified podman."""
 import json
 import pathlib
+import random
 import shutil
 import subprocess
 import sys
@@ -60,9 +61,9 @@ def hub(tmp_path_factory):
     assert hub.stop() == 0
 
 
-def container_module(edge: ModuleEdge, image: str = IMAGE) -> dict:
-    # The broker listens on a loopback address here, so the container uses the machine's network.
-    options = {"HostConfig": {"NetworkMode": "host", "Binds": [f"{edge.camera}:/from:ro", f"{edge.results}:/to"]}}
+def container_module(edge: ModuleEdge, image: str = IMAGE, network: str = "host") -> dict:
+    # Where the broker listens on a loopback address, the container uses the machine's network.
+    options = {"HostConfig": {"NetworkMode": network, "Binds": [f"{edge.camera}:/from:ro", f"{edge.results}:/to"]}}
     return {"type": "docker", "version": "1.0", "status": "running", "restartPolicy": "always", "imagePullPolicy": "never",
             "env": {"FROM": {"value": "/from"}, "TO": {"value": "/to"}},
             "settings": {"image": image, "createOptions": json.dumps(options)}}
@@ -123,3 +124,21 @@ def test_a_module_leaves_with_its_deployment(hub, edge, engine):
     hub.deploy({}, {})
     wait_until("removed container", 60, lambda: engine.state("upper") == {})
     assert hub.module_state() == {}
+
+
+def test_a_container_on_a_network_of_its_own(engine, tmp_path):
+    subnet = f"10.{random.randint(100, 250)}.{random.randint(0, 250)}"
+    engine("network", "create", "--subnet", f"{subnet}.0/24", "modules")
+    # The bridge has its address while a container is on it.
+    engine("run", "--detach", "--name", "holder", "--network", "modules", IMAGE, str(pathlib.Path(sys.executable).resolve()), "-c", "import time; time.sleep(1e6)")
+    hub = ModuleHub(tmp_path).start()
+    edge = ModuleEdge(tmp_path, hub, f"containers: {{socket: {engine.socket}}}", f"{subnet}.1").start()
+    try:
+        hub.deploy({"upper": container_module(edge, network="modules")})
+        through(hub, edge, "bridged.txt", "over the bridge")
+        assert "modules" in engine.state("upper")["NetworkSettings"]["Networks"]
+    finally:
+        assert edge.stop() == 0, edge.logs()
+        engine("rm", "--force", "--time", "1", "upper", "holder")
+        engine("network", "rm", "modules")
+        assert hub.stop() == 0
