@@ -4,6 +4,7 @@
 
 #include "base/files.h"
 #include "base/yaml.h"
+#include "jobs/job_yaml.h"
 #include "net/http/address.h"
 
 namespace holdfast {
@@ -16,6 +17,27 @@ Result<void> check_loopback(const std::string& key, const std::string& address) 
   return fail(Code::invalid_argument, key + ": " + address +
                                           " is not loopback, and this door has no TLS; listen on "
                                           "127.0.0.1 and put a TLS proxy before it");
+}
+
+Result<void> parse_jobs(YamlMap& map, HubConfig& config) {
+  TRY(YamlMap jobs, map.map("jobs"));
+  TRY(config.jobs_python, jobs.text_or("python", config.jobs_python));
+  if (!config.jobs_python.starts_with('/'))
+    return std::unexpected(jobs.error_at("python", "must be an absolute path"));
+  TRY(const int64_t slots, jobs.integer_or("slots", config.jobs_slots, 1, 64));
+  config.jobs_slots = static_cast<unsigned>(slots);
+  TRY(YamlMap environments, jobs.map("environments"));
+  for (const std::string& name : environments.keys()) {
+    if (auto good = jobs::check_name("the environment", name); !good)
+      return std::unexpected(environments.error_at(name, good.error().message()));
+    TRY(auto requirements, environments.texts_or(name, {}));
+    for (const std::string& one : requirements) {
+      if (auto good = jobs::check_requirement(one); !good)
+        return std::unexpected(environments.error_at(name, good.error().message()));
+    }
+    config.jobs_environments[name] = std::move(requirements);
+  }
+  return jobs.finish();
 }
 
 }  // namespace
@@ -31,13 +53,7 @@ Result<HubConfig> parse_hub_config(const std::string& text, const std::string& s
   TRY(config.https, listen.text_or("https", ""));
   TRY(config.mqtt, listen.text_or("mqtt", ""));
   TRY_VOID(listen.finish());
-  TRY(YamlMap jobs, map.map("jobs"));
-  TRY(config.jobs_python, jobs.text_or("python", config.jobs_python));
-  if (!config.jobs_python.starts_with('/'))
-    return std::unexpected(jobs.error_at("python", "must be an absolute path"));
-  TRY(const int64_t slots, jobs.integer_or("slots", config.jobs_slots, 1, 64));
-  config.jobs_slots = static_cast<unsigned>(slots);
-  TRY_VOID(jobs.finish());
+  TRY_VOID(parse_jobs(map, config));
   TRY(config.names, map.texts_or("names", {}));
   TRY(const std::string database, map.text_or("database", "sqlite"));
   if (database != "sqlite")

@@ -1,6 +1,7 @@
 // hub.yaml, and the flags that override it.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,9 @@ struct HubConfig {
   std::vector<std::string> names;                // further names and addresses in their certificate
   std::string jobs_python = "/usr/bin/python3";  // the base interpreter of jobs
   unsigned jobs_slots = 1;                       // jobs at a time
-  bool check_only = false;                       // --check: read the configuration, say "ok", end
+  // Environments that jobs name, by their pip requirements.
+  std::map<std::string, std::vector<std::string>> jobs_environments;
+  bool check_only = false;  // --check: read the configuration, say "ok", end
 };
 
 // `--check --config FILE --data DIR --listen-{http,blob,https,mqtt} ADDRESS`, then

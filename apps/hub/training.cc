@@ -66,6 +66,7 @@ Result<void> TrainingPart::open_loop(const HubConfig& config) {
   options.directory = std::filesystem::absolute(config.data, error).lexically_normal();
   options.python = config.jobs_python;
   options.slots = config.jobs_slots;
+  options.environments = config.jobs_environments;
   options.hooks = runs_->hooks();
   TRY(jobs_, jobs::Jobs::open(std::move(options), *database_, *parts_.assets, *parts_.clock));
   TRY(triggers_, training::Triggers::open({database_.get(), parts_.blobs, parts_.assets,

@@ -15,12 +15,13 @@ BIN = pathlib.Path(os.environ.get("HOLDFAST_BIN", pathlib.Path(__file__).parents
 
 
 class Hub:
-    def __init__(self, folder: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, config: pathlib.Path | None = None):
         self.folder, self.data = folder, folder / "hub"
+        self.more = ["--config", config] if config else []
         self.process = None
 
     def start(self) -> "Hub":
-        command = [BIN / "holdfast-hub", "--data", self.data, "--listen-http", "127.0.0.1:0", "--listen-blob", "127.0.0.1:0"]
+        command = [BIN / "holdfast-hub", "--data", self.data, "--listen-http", "127.0.0.1:0", "--listen-blob", "127.0.0.1:0", *self.more]
         with open(self.folder / "hub.log", "ab") as log:
             self.process = subprocess.Popen(command, stderr=log)
         deadline = time.monotonic() + 30

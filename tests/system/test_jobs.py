@@ -6,6 +6,7 @@ import sys
 import tarfile
 import time
 import urllib.request
+import zipfile
 
 import pytest
 
@@ -44,8 +45,8 @@ def put_code(hub: Hub, files: dict[str, str]) -> str:
     return json.loads(raw(hub, "PUT", "/api/v1/code", packed.getvalue()))["id"]
 
 
-def until(hub: Hub, name: str, *statuses: str) -> dict:
-    deadline = time.monotonic() + 30
+def until(hub: Hub, name: str, *statuses: str, within: float = 30) -> dict:
+    deadline = time.monotonic() + within
     while time.monotonic() < deadline:
         status, job = hub.api("GET", f"/api/v1/jobs/{name}")
         if status == 200 and job["status"] in statuses:
@@ -97,13 +98,13 @@ def test_a_kill_of_the_hub_has_its_effect_once(hub, tmp_path):
     out, gate = tmp_path / "out", tmp_path / "gate"
     submit(hub, "one", f"echo $$ >> {out}.pids; while ! test -e {gate}; do sleep 0.05; done; echo done >> {out}")
     until(hub, "one", "Running")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     pids = pathlib.Path(f"{out}.pids")
     while not pids.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     hub.kill()
     hub.start()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while len(pids.read_text().split()) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
     first, second = pids.read_text().split()
@@ -114,3 +115,31 @@ def test_a_kill_of_the_hub_has_its_effect_once(hub, tmp_path):
     hub.kill()
     hub.start()
     assert until(hub, "one", "Completed")["attempt"] == 2 and out.read_text() == "done\n"
+
+
+def test_an_environment_is_made_once_from_its_requirements(tmp_path):
+    """A wheel of our own, so that no package index is asked."""
+    wheel = tmp_path / "tinything-1.5-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as packed:
+        packed.writestr("tinything.py", "WORD = 'from the wheel'\n")
+        packed.writestr("tinything-1.5.dist-info/METADATA", "Metadata-Version: 2.1\nName: tinything\nVersion: 1.5\n")
+        packed.writestr("tinything-1.5.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        packed.writestr("tinything-1.5.dist-info/RECORD", "")
+    requirement = f"tinything @ file://{wheel}"
+    (tmp_path / "hub.yaml").write_text(json.dumps({"jobs": {"environments": {"tiny": [requirement]}}}))
+    hub = Hub(tmp_path, tmp_path / "hub.yaml").start()
+    try:
+        def run(name: str, environment) -> dict:
+            yaml = json.dumps({"environment": environment, "command": "python3 -c 'import tinything; print(tinything.WORD)'"})
+            status, job = hub.api("POST", "/api/v1/jobs", {"name": name, "yaml": yaml})
+            assert status == 201, job
+            return until(hub, name, "Completed", "Failed", within=120)
+        for name, environment in (("named", "azureml:tiny@latest"), ("inline", {"pip": [requirement]})):
+            assert run(name, environment)["status"] == "Completed", raw(hub, "GET", f"/api/v1/jobs/{name}/logs")
+            assert raw(hub, "GET", f"/api/v1/jobs/{name}/logs").endswith(b"from the wheel\n")
+        assert len(list((hub.data / "environments").iterdir())) == 1
+        assert run("bare", {})["status"] == "Failed"
+        status, error = hub.api("POST", "/api/v1/jobs", {"yaml": "command: a\nenvironment: azureml:nobody@latest\n"})
+        assert status == 404 and "nobody" in error["error"]["message"]
+    finally:
+        hub.stop()
