@@ -85,7 +85,7 @@ Task<Result<void>> Twins::apply_configuration(std::string device, json::object c
   if (plan.for_edge && !identity->edge)
     co_return wrong("the device '" + device + "' is no edge device; modulesContent needs one");
   struct Outcome {
-    Devices::ModuleChanges modules;
+    Devices::Changes modules;
     std::vector<Changed> changes;
   };
   const WallTime now = clock_.now();

@@ -38,6 +38,7 @@ Result<std::unique_ptr<Devices>> Devices::open(store::Database& database, const 
 Result<void> Devices::load() {
   const std::array<std::string, 2> fresh = {new_key(), new_key()};
   return database_.write_now([&](Tx& tx) -> Result<void> {
+    const std::lock_guard lock(mutex_);
     TRY_VOID(tx.run("INSERT OR IGNORE INTO policy VALUES(?, ?, ?)",
                     {kOwner, string_view(fresh[0]), string_view(fresh[1])}));
     policies_.clear();
@@ -61,17 +62,38 @@ Result<void> Devices::load() {
 
 void Devices::put(Identity identity) {
   auto shared = std::make_shared<const Identity>(std::move(identity));
-  const std::lock_guard lock(mutex_);
   auto& place = by_address_[shared->address];
   if (!place && shared->address.module.empty()) ++device_count_;
   place = std::move(shared);
 }
 
 void Devices::drop(const Address& address) {
-  const std::lock_guard lock(mutex_);
   if (by_address_.erase(address) > 0 && address.module.empty()) --device_count_;
   presence_.erase(address);
   unsaved_.erase(address);
+}
+
+bool Devices::is_news(const Address& address, uint64_t turn) {
+  // Nothing that is still under way is so many commits old.
+  constexpr uint64_t kOld = 10'000;
+  if (turns_.size() > kOld)
+    std::erase_if(turns_, [turn](const auto& entry) { return entry.second + kOld < turn; });
+  uint64_t& last = turns_[address];
+  if (turn < last) return false;
+  last = turn;
+  return true;
+}
+
+void Devices::settle(const Changes& changes) {
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& each : changes.made)
+      if (is_news(each.address, changes.turn)) put(each);
+    for (const auto& each : changes.removed)
+      if (is_news(each, changes.turn)) drop(each);
+  }
+  if (!on_change_) return;
+  for (const auto& each : changes.removed) on_change_(each);
 }
 
 Identity Devices::make(Address address, const IdentityWishes& wishes) const {
@@ -98,7 +120,7 @@ Task<Result<Identity>> Devices::create(Address address, IdentityWishes wishes) {
       all.push_back(make({address.device, std::string(module)}, {}));
   }
   const WallTime now = clock_.now();
-  auto work = [all, now](Tx& tx) -> Result<void> {
+  auto work = [this, all, now](Tx& tx) -> Result<Changes> {
     const Address& at = all[0].address;
     if (!at.module.empty()) {
       bool there = false;
@@ -109,24 +131,24 @@ Task<Result<Identity>> Devices::create(Address address, IdentityWishes wishes) {
     for (const auto& each : all) {
       auto inserted = insert_identity(tx, each, now);
       if (inserted) continue;
-      if (inserted.error().code() != Code::conflict) return inserted;
+      if (inserted.error().code() != Code::conflict) return std::unexpected(inserted.error());
       if (at.module.empty())
         return fail(Code::conflict, "device_exists",
                     "the device '" + at.device + "' exists already");
       return fail(Code::conflict, "module_exists",
                   "the module '" + at.module + "' exists already on '" + at.device + "'");
     }
-    return {};
+    return Changes{++turn_, all, {}};
   };
-  CO_TRY_VOID(co_await database_.write(std::move(work)));
-  for (const auto& each : all) put(each);
+  CO_TRY(const Changes changes, co_await database_.write(std::move(work)));
+  settle(changes);
   co_return std::move(all[0]);
 }
 
 Task<Result<Identity>> Devices::update(Address address, IdentityWishes wishes, IfMatch condition) {
   CO_TRY_VOID(check_wishes(wishes));
   const WallTime now = clock_.now();
-  auto work = [this, address, wishes, condition, now](Tx& tx) -> Result<std::vector<Identity>> {
+  auto work = [this, address, wishes, condition, now](Tx& tx) -> Result<Changes> {
     std::optional<Identity> found;
     TRY_VOID(tx.each("SELECT " + std::string(kIdentityColumns) +
                          " FROM identity WHERE device = ? AND module = ?",
@@ -160,16 +182,16 @@ Task<Result<Identity>> Devices::update(Address address, IdentityWishes wishes, I
     found->etag = new_etag();
     TRY_VOID(update_identity(tx, *found));
     changed.insert(changed.begin(), std::move(*found));
-    return changed;
+    return Changes{++turn_, std::move(changed), {}};
   };
-  CO_TRY(std::vector<Identity> changed, co_await database_.write(std::move(work)));
-  for (const auto& each : changed) put(each);
+  CO_TRY(Changes changes, co_await database_.write(std::move(work)));
+  settle(changes);
   if (on_change_) on_change_(address);
-  co_return std::move(changed[0]);
+  co_return std::move(changes.made[0]);
 }
 
 Task<Result<void>> Devices::remove(Address address, IfMatch condition) {
-  auto work = [address, condition](Tx& tx) -> Result<std::vector<Address>> {
+  auto work = [this, address, condition](Tx& tx) -> Result<Changes> {
     std::vector<Address> gone;
     std::string etag;
     TRY_VOID(tx.each("SELECT module, etag FROM identity WHERE device = ?",
@@ -183,13 +205,10 @@ Task<Result<void>> Devices::remove(Address address, IfMatch condition) {
     if (etag.empty()) return no_identity(address);
     TRY_VOID(check_etag(condition, etag));
     TRY_VOID(delete_identity(tx, address));
-    return gone;
+    return Changes{++turn_, {}, std::move(gone)};
   };
-  CO_TRY(const std::vector<Address> gone, co_await database_.write(std::move(work)));
-  for (const auto& each : gone) {
-    drop(each);
-    if (on_change_) on_change_(each);
-  }
+  CO_TRY(const Changes changes, co_await database_.write(std::move(work)));
+  settle(changes);
   co_return Result<void>();
 }
 
@@ -233,45 +252,6 @@ Result<std::shared_ptr<const Identity>> Devices::admit(const Address& address) c
   if (!device->enabled || !identity->enabled)
     return fail(Code::denied, "disabled", "'" + address.text() + "' is disabled");
   return identity;
-}
-
-Presence Devices::presence(const Address& address) const {
-  const std::lock_guard lock(mutex_);
-  const auto found = presence_.find(address);
-  return found == presence_.end() ? Presence() : found->second;
-}
-
-void Devices::seen(const Address& address, std::optional<bool> connected) {
-  const WallTime now = clock_.now();
-  const std::lock_guard lock(mutex_);
-  if (!by_address_.contains(address)) return;
-  Presence& presence = presence_[address];
-  presence.last_activity = now;
-  if (connected && *connected != presence.connected) {
-    presence.connected = *connected;
-    presence.changed = now;
-  }
-  unsaved_[address] = presence;
-}
-
-Task<Result<void>> Devices::flush() {
-  std::map<Address, Presence> changed;
-  {
-    const std::lock_guard lock(mutex_);
-    changed.swap(unsaved_);
-  }
-  if (changed.empty()) co_return Result<void>();
-  auto work = [changed](Tx& tx) -> Result<void> {
-    for (const auto& [address, presence] : changed) {
-      TRY_VOID(
-          tx.run("UPDATE identity SET connection_changed = ?, last_activity = ? "
-                 "WHERE device = ? AND module = ?",
-                 {nanos(presence.changed), nanos(presence.last_activity),
-                  string_view(address.device), string_view(address.module)}));
-    }
-    return {};
-  };
-  co_return co_await database_.write(std::move(work));
 }
 
 Result<std::array<std::string, 2>> Devices::policy(string_view name) const {

@@ -3,6 +3,7 @@
 // module_exists, etag.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -30,13 +31,14 @@ class Devices {
   Task<Result<void>> remove(Address address, IfMatch condition);
   // Makes the modules of `wanted` that are missing and removes those managed by the edge that are
   // not in it. Inside a transaction; call settle() after it is durable.
-  struct ModuleChanges {
-    std::vector<Identity> made;
+  struct Changes {
+    uint64_t turn = 0;           // grows from one transaction to the next
+    std::vector<Identity> made;  // or changed
     std::vector<Address> removed;
   };
-  Result<ModuleChanges> level_modules(store::Tx& tx, const std::string& device,
-                                      const std::vector<std::string>& wanted) const;
-  void settle(const ModuleChanges& changes);
+  Result<Changes> level_modules(store::Tx& tx, const std::string& device,
+                                const std::vector<std::string>& wanted);
+  void settle(const Changes& changes);
 
   Result<std::shared_ptr<const Identity>> find(const Address& address) const;  // not_found
   // Devices after `after` by id, at most `limit`.
@@ -62,8 +64,9 @@ class Devices {
  private:
   Devices(store::Database& database, const Clock& clock) : database_(database), clock_(clock) {}
   Result<void> load();
-  void put(Identity identity);
+  void put(Identity identity);  // under mutex_, as the two that follow
   void drop(const Address& address);
+  bool is_news(const Address& address, uint64_t turn);
   Identity make(Address address, const IdentityWishes& wishes) const;
 
   store::Database& database_;
@@ -74,6 +77,10 @@ class Devices {
   std::map<Address, Presence> unsaved_;
   std::map<std::string, std::array<std::string, 2>, std::less<>> policies_;
   size_t device_count_ = 0;
+  // Commits are told to their callers in any order: what memory has of an address is of this turn,
+  // and older news is dropped.
+  std::map<Address, uint64_t> turns_;
+  std::atomic<uint64_t> turn_ = 0;  // counted inside transactions
   std::function<void(const Address&)> on_change_;
 };
 

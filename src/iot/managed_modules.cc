@@ -10,15 +10,16 @@ using std::string_view;
 using store::Row;
 using store::Tx;
 
-Result<Devices::ModuleChanges> Devices::level_modules(
-    Tx& tx, const std::string& device, const std::vector<std::string>& wanted) const {
+Result<Devices::Changes> Devices::level_modules(Tx& tx, const std::string& device,
+                                                const std::vector<std::string>& wanted) {
   std::map<std::string, std::string> there;  // module → managed by
   TRY_VOID(tx.each("SELECT module, managed_by FROM identity WHERE device = ? AND module <> ''",
                    {string_view(device)}, [&](const Row& row) {
                      there[std::string(row.text(0))] = std::string(row.text(1));
                      return true;
                    }));
-  ModuleChanges changes;
+  Changes changes;
+  changes.turn = ++turn_;
   IdentityWishes by_edge;
   by_edge.managed_by = std::string(kManagedByEdge);
   for (const auto& module : wanted) {
@@ -34,14 +35,6 @@ Result<Devices::ModuleChanges> Devices::level_modules(
     changes.removed.push_back({device, module});
   }
   return changes;
-}
-
-void Devices::settle(const ModuleChanges& changes) {
-  for (const auto& each : changes.made) put(each);
-  for (const auto& each : changes.removed) {
-    drop(each);
-    if (on_change_) on_change_(each);
-  }
 }
 
 }  // namespace holdfast::iot
