@@ -102,11 +102,11 @@ Task<Result<void>> print_log(Context& context, std::string name, bool follow) {
 
 Task<Result<int>> job_create(Context& context) {
   CO_TRY(JobFile file, read_job_file(options.file));
-  CO_TRY(std::string code, co_await send_code(context, std::move(file.code)));
+  CO_TRY(const std::string code, co_await send_code(context, std::move(file.code)));
   json::object body;
   body["name"] = options.name;
-  body["yaml"] = std::move(file.yaml);
-  body["code"] = std::move(code);
+  body["yaml"] = file.yaml;
+  body["code"] = code;
   CO_TRY(json::value made,
          co_await context.hub_call("POST", "/api/v1/jobs", json::serialize(body)));
   if (!options.stream) {
@@ -149,18 +149,18 @@ Task<Result<int>> job_cancel(Context& context) {
 }
 
 Task<Result<int>> trigger_create(Context& context) {
-  CO_TRY(std::string yaml, read_file(options.file, 256 << 10));
+  CO_TRY(const std::string yaml, read_file(options.file, 256 << 10));
   CO_TRY(YamlMap map, YamlMap::parse(yaml, options.file));
   CO_TRY(const std::string job, map.text_or("create_job", ""));
   JobFile file;
   if (!job.empty()) {
     CO_TRY(file, read_job_file(std::filesystem::path(options.file).parent_path() / job));
   }
-  CO_TRY(std::string code, co_await send_code(context, std::move(file.code)));
+  CO_TRY(const std::string code, co_await send_code(context, std::move(file.code)));
   json::object body;
-  body["yaml"] = std::move(yaml);
-  body["job"] = std::move(file.yaml);
-  body["code"] = std::move(code);
+  body["yaml"] = yaml;
+  body["job"] = file.yaml;
+  body["code"] = code;
   CO_TRY(const json::value made,
          co_await context.hub_call("PUT", "/api/v1/triggers", json::serialize(body)));
   context.print(made, kTrigger);

@@ -10,7 +10,8 @@
 namespace holdfast::ml {
 namespace {
 
-constexpr size_t kText = 64 << 10, kClauses = 64, kList = 1000;
+// SQLite refuses patterns over 50,000 signs, and each may become three.
+constexpr size_t kText = 64 << 10, kClauses = 64, kList = 1000, kPattern = 5000;
 
 struct Identifier {
   Field field = Field::attribute;
@@ -129,6 +130,8 @@ class FilterParser {
       TRY_VOID(advance());
     } else {
       TRY(std::string value, text("Expected a quoted string value for '" + out.key + "'"));
+      if ((out.op == Op::like || out.op == Op::ilike) && value.size() > kPattern)
+        return lexer_.error_at(at, "the pattern is too long");
       out.texts.push_back(std::move(value));
     }
     return out;

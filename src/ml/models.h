@@ -85,6 +85,9 @@ class Models {
   // not_found "alias_not_found" where the model has no such alias.
   Task<Result<ModelVersion>> version_by_alias(std::string name, std::string alias);
 
+  // The version (model, number) whose bytes are at the path, above it or below it.
+  Task<Result<std::optional<std::pair<std::string, int64_t>>>> holder(std::string path);
+
   // In the order of their making; sequence 0: from the first. This is the truth; observers only
   // say that it is worth asking.
   Task<Result<std::vector<ModelVersion>>> versions_after(int64_t sequence, size_t limit);

@@ -256,6 +256,28 @@ Task<Result<PageOf<ModelVersion>>> Models::search_versions(Search search) {
   co_return co_await database_.read(std::move(work));
 }
 
+Task<Result<std::optional<std::pair<std::string, int64_t>>>> Models::holder(std::string path) {
+  using Holder = std::optional<std::pair<std::string, int64_t>>;
+  auto work = [path](Tx& tx) -> Result<Holder> {
+    Holder found;
+    Sql sql;
+    sql.add("SELECT m.name, v.number FROM model_version v JOIN model m ON m.id = v.model WHERE ");
+    sql.add("v.root <> '' AND (v.root IN (").keep(path);
+    for (size_t slash = path.find('/'); slash != std::string::npos;
+         slash = path.find('/', slash + 1))
+      sql.add(", ").keep(path.substr(0, slash));
+    // '0' follows '/': everything below the path.
+    sql.add(") OR (v.root > ").keep(path + "/").add(" AND v.root < ").keep(path + "0");
+    sql.add(")) ORDER BY v.sequence LIMIT 1");
+    TRY_VOID(tx.each(sql.text, std::span<const store::Value>(sql.values), [&](const Row& row) {
+      found.emplace(row.text(0), row.integer(1));
+      return false;
+    }));
+    return found;
+  };
+  co_return co_await database_.read(std::move(work));
+}
+
 Task<Result<std::vector<ModelVersion>>> Models::versions_after(int64_t sequence, size_t limit) {
   auto work = [sequence, limit](Tx& tx) -> Result<std::vector<ModelVersion>> {
     const store::Value values[] = {sequence, static_cast<int64_t>(limit)};

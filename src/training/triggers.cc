@@ -89,7 +89,7 @@ milliseconds Triggers::take_due(const TriggerSpec& spec) {
   const auto found = watched_.find(spec.name);
   if (found == watched_.end() || found->second.looked) return kIdle;
   Watch& watch = found->second;
-  if (spec.data->when.empty() && watch.changed != MonoTime{}) {
+  if (spec.data && spec.data->when.empty() && watch.changed != MonoTime{}) {
     const auto left = watch.changed + spec.data->settle - parts_.clock->monotonic();
     if (left > MonoTime::duration::zero()) return std::chrono::ceil<milliseconds>(left);
   }
@@ -122,6 +122,7 @@ Task<Result<int64_t>> Triggers::newest_mark(const TriggerSpec& spec) {
 }
 
 Task<Result<void>> Triggers::look_at_data(const Trigger& trigger) {
+  if (!trigger.spec.data) co_return Result<void>();
   const DataWatch& data = *trigger.spec.data;
   CO_TRY(const int64_t mark, co_await newest_mark(trigger.spec));
   if (mark <= trigger.seen) co_return Result<void>();

@@ -65,7 +65,7 @@ def test_a_run_is_logged_and_read_back(client, tmp_path):
     assert mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/notes/settings.json") == {"a": [1, 2]}
 
 
-def test_a_model_is_logged_registered_and_loaded(client):
+def test_a_model_is_logged_registered_and_loaded(own, client):
     mlflow.set_experiment("models")
     model = LogisticRegression().fit(ROWS, LABELS)
     with mlflow.start_run() as run:
@@ -81,6 +81,11 @@ def test_a_model_is_logged_registered_and_loaded(client):
     assert int(second.version) == 2 and client.get_model_version("sorter", 2).tags["again"] == "yes"
     client.set_registered_model_alias("sorter", "champion", 2)
     assert int(client.get_model_version_by_alias("sorter", "champion").version) == 2
+    # What a version is never changes.
+    place = client.get_model_version_download_uri("sorter", 1).removeprefix("mlflow-artifacts:/")
+    token = (own.data / "token").read_text().strip()
+    for method, path in (("PUT", f"{place}/MLmodel"), ("DELETE", f"{place}/MLmodel"), ("DELETE", place)):
+        assert ask(own, method, f"/api/2.0/mlflow-artifacts/artifacts/{path}", b"other", token) == (409, "RESOURCE_CONFLICT")
     client.delete_registered_model_alias("sorter", "champion")
     with pytest.raises(MlflowException, match="champion"):
         client.get_model_version_by_alias("sorter", "champion")

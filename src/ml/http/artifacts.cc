@@ -36,16 +36,28 @@ Answer download(Call call) {
   co_return response;
 }
 
+// What a registered version is never changes.
+Task<Result<void>> is_free(Call call, std::string path) {
+  CO_TRY(const auto holder, co_await call.ml.models->holder(std::move(path)));
+  if (!holder) co_return Result<void>();
+  co_return fail(Code::conflict, "registered",
+                 "these files are version " + std::to_string(holder->second) + " of the model '" +
+                     holder->first + "': delete that version first");
+}
+
 Answer upload(Call call) {
   CO_TRY(std::string path, artifact_path(path_of(call)));
   CO_TRY_VOID(co_await may_write(call, path));
+  CO_TRY_VOID(co_await is_free(call, path));
   CO_TRY_VOID(co_await call.ml.artifacts->put(std::move(path), *call.request.body,
                                               call.request.content_length));
   co_return answer();
 }
 
 Answer remove(Call call) {
-  CO_TRY_VOID(co_await call.ml.artifacts->remove(path_of(call)));
+  CO_TRY(std::string path, artifact_path(path_of(call)));
+  CO_TRY_VOID(co_await is_free(call, path));
+  CO_TRY_VOID(co_await call.ml.artifacts->remove(std::move(path)));
   co_return answer();
 }
 

@@ -103,6 +103,7 @@ CREATE TABLE model_version(
 );
 CREATE UNIQUE INDEX model_version_key ON model_version(source_key) WHERE source_key <> '';
 CREATE INDEX model_version_run ON model_version(run) WHERE run <> '';
+CREATE INDEX model_version_root ON model_version(root) WHERE root <> '';
 CREATE INDEX model_version_logged ON model_version(logged_model) WHERE logged_model <> '';
 CREATE TABLE version_tag(
   owner INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY(owner, key)
