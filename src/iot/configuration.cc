@@ -85,7 +85,7 @@ Task<Result<void>> Twins::apply_configuration(std::string device, json::object c
   if (plan.for_edge && !identity->edge)
     co_return wrong("the device '" + device + "' is no edge device; modulesContent needs one");
   struct Outcome {
-    Devices::ModuleChanges modules;
+    RegistryChanges modules;
     std::vector<Changed> changes;
   };
   const WallTime now = clock_.now();
@@ -96,6 +96,7 @@ Task<Result<void>> Twins::apply_configuration(std::string device, json::object c
     }
     for (const auto& [address, desired] : plan.desired) {
       TRY(Twin twin, read_twin(tx, address));
+      note(twin);
       json::object patch = iot::replace(twin.desired, desired, now, true);
       TRY_VOID(
           check_size(twin.desired.values, kSectionLimit, address.text() + " properties.desired"));
@@ -107,15 +108,14 @@ Task<Result<void>> Twins::apply_configuration(std::string device, json::object c
     return out;
   };
   std::vector<Address> addresses;
+  addresses.reserve(plan.desired.size());
   for (const auto& [address, desired] : plan.desired) addresses.push_back(address);
   begin(addresses);
+  devices_.begin();
   auto written = co_await database_.write(std::move(work));
-  if (!written) {
-    end(addresses, {});
-    co_return std::unexpected(written.error());
-  }
-  devices_.settle(written->modules);
-  end(addresses, std::move(written->changes));
+  devices_.settle(written ? written->modules : RegistryChanges());
+  end(addresses, written ? std::move(written->changes) : std::vector<Changed>());
+  if (!written) co_return std::unexpected(written.error());
   co_return Result<void>();
 }
 

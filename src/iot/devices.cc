@@ -2,6 +2,7 @@
 
 #include "base/digest.h"
 #include "iot/rows.h"
+#include "iot/sql_iot_2_sql.h"
 #include "iot/sql_iot_sql.h"
 
 namespace holdfast::iot {
@@ -28,7 +29,7 @@ Result<void> check_wishes(const IdentityWishes& wishes) {
 }  // namespace
 
 Result<std::unique_ptr<Devices>> Devices::open(store::Database& database, const Clock& clock) {
-  const store::Migration migrations[] = {{1, k_sql_iot_sql}};
+  const store::Migration migrations[] = {{1, k_sql_iot_sql}, {2, k_sql_iot_2_sql}};
   TRY_VOID(database.migrate("iot", migrations));
   std::unique_ptr<Devices> devices(new Devices(database, clock));
   TRY_VOID(devices->load());
@@ -45,33 +46,21 @@ Result<void> Devices::load() {
       policies_[std::string(row.text(0))] = {std::string(row.text(1)), std::string(row.text(2))};
       return true;
     }));
+    const std::lock_guard lock(mutex_);
     by_address_.clear();
     device_count_ = 0;
     const std::string sql = "SELECT " + std::string(kIdentityColumns) +
                             ", connection_changed, last_activity FROM identity";
-    return tx.each(sql, {}, [&](const Row& row) {
+    auto read = tx.each(sql, {}, [&](const Row& row) {
       Identity identity = identity_of(row);
       presence_[identity.address] = {false, from_nanos(row.integer(12)),
                                      from_nanos(row.integer(13))};
-      put(std::move(identity));
+      put(std::move(identity), 0);
       return true;
     });
+    revisions_.clear();
+    return read;
   });
-}
-
-void Devices::put(Identity identity) {
-  auto shared = std::make_shared<const Identity>(std::move(identity));
-  const std::lock_guard lock(mutex_);
-  auto& place = by_address_[shared->address];
-  if (!place && shared->address.module.empty()) ++device_count_;
-  place = std::move(shared);
-}
-
-void Devices::drop(const Address& address) {
-  const std::lock_guard lock(mutex_);
-  if (by_address_.erase(address) > 0 && address.module.empty()) --device_count_;
-  presence_.erase(address);
-  unsaved_.erase(address);
 }
 
 Identity Devices::make(Address address, const IdentityWishes& wishes) const {
@@ -82,7 +71,10 @@ Identity Devices::make(Address address, const IdentityWishes& wishes) const {
   out.created = out.status_changed = clock_.now();
   out.enabled = wishes.enabled.value_or(true);
   out.status_reason = wishes.status_reason.value_or("");
-  for (size_t i = 0; i < 2; ++i) out.keys[i] = wishes.keys[i] ? *wishes.keys[i] : new_key();
+  for (size_t i = 0; i < 2; ++i) out.keys[i] = wishes.keys[i].value_or("");
+  for (auto& key : out.keys) {
+    if (key.empty()) key = new_key();
+  }
   out.edge = wishes.edge.value_or(false) && out.address.module.empty();
   if (!out.address.module.empty()) out.managed_by = wishes.managed_by.value_or("");
   return out;
@@ -98,7 +90,7 @@ Task<Result<Identity>> Devices::create(Address address, IdentityWishes wishes) {
       all.push_back(make({address.device, std::string(module)}, {}));
   }
   const WallTime now = clock_.now();
-  auto work = [all, now](Tx& tx) -> Result<void> {
+  auto work = [all, now](Tx& tx) -> Result<RegistryChanges> {
     const Address& at = all[0].address;
     if (!at.module.empty()) {
       bool there = false;
@@ -109,24 +101,24 @@ Task<Result<Identity>> Devices::create(Address address, IdentityWishes wishes) {
     for (const auto& each : all) {
       auto inserted = insert_identity(tx, each, now);
       if (inserted) continue;
-      if (inserted.error().code() != Code::conflict) return inserted;
+      if (inserted.error().code() != Code::conflict) return std::unexpected(inserted.error());
       if (at.module.empty())
         return fail(Code::conflict, "device_exists",
                     "the device '" + at.device + "' exists already");
       return fail(Code::conflict, "module_exists",
                   "the module '" + at.module + "' exists already on '" + at.device + "'");
     }
-    return {};
+    TRY(const uint64_t revision, next_revision(tx));
+    return RegistryChanges{revision, all, {}};
   };
-  CO_TRY_VOID(co_await database_.write(std::move(work)));
-  for (const auto& each : all) put(each);
+  CO_TRY_VOID(co_await write(std::move(work)));
   co_return std::move(all[0]);
 }
 
 Task<Result<Identity>> Devices::update(Address address, IdentityWishes wishes, IfMatch condition) {
   CO_TRY_VOID(check_wishes(wishes));
   const WallTime now = clock_.now();
-  auto work = [this, address, wishes, condition, now](Tx& tx) -> Result<std::vector<Identity>> {
+  auto work = [this, address, wishes, condition, now](Tx& tx) -> Result<RegistryChanges> {
     std::optional<Identity> found;
     TRY_VOID(tx.each("SELECT " + std::string(kIdentityColumns) +
                          " FROM identity WHERE device = ? AND module = ?",
@@ -134,7 +126,7 @@ Task<Result<Identity>> Devices::update(Address address, IdentityWishes wishes, I
                      [&](const Row& row) { return found = identity_of(row), false; }));
     if (!found) return no_identity(address);
     TRY_VOID(check_etag(condition, found->etag));
-    std::vector<Identity> changed;
+    std::vector<Identity> written;
     if (wishes.enabled && *wishes.enabled != found->enabled) {
       found->enabled = *wishes.enabled;
       found->status_changed = now;
@@ -150,7 +142,7 @@ Task<Result<Identity>> Devices::update(Address address, IdentityWishes wishes, I
           Identity system = make({address.device, std::string(module)}, {});
           auto inserted = insert_identity(tx, system, now);
           if (inserted)
-            changed.push_back(std::move(system));
+            written.push_back(std::move(system));
           else if (inserted.error().code() != Code::conflict)
             return std::unexpected(inserted.error());
         }
@@ -159,17 +151,17 @@ Task<Result<Identity>> Devices::update(Address address, IdentityWishes wishes, I
     }
     found->etag = new_etag();
     TRY_VOID(update_identity(tx, *found));
-    changed.insert(changed.begin(), std::move(*found));
-    return changed;
+    written.insert(written.begin(), std::move(*found));
+    TRY(const uint64_t revision, next_revision(tx));
+    return RegistryChanges{revision, std::move(written), {}};
   };
-  CO_TRY(std::vector<Identity> changed, co_await database_.write(std::move(work)));
-  for (const auto& each : changed) put(each);
+  CO_TRY(RegistryChanges changes, co_await write(std::move(work)));
   if (on_change_) on_change_(address);
-  co_return std::move(changed[0]);
+  co_return std::move(changes.written[0]);
 }
 
 Task<Result<void>> Devices::remove(Address address, IfMatch condition) {
-  auto work = [address, condition](Tx& tx) -> Result<std::vector<Address>> {
+  auto work = [address, condition](Tx& tx) -> Result<RegistryChanges> {
     std::vector<Address> gone;
     std::string etag;
     TRY_VOID(tx.each("SELECT module, etag FROM identity WHERE device = ?",
@@ -183,13 +175,10 @@ Task<Result<void>> Devices::remove(Address address, IfMatch condition) {
     if (etag.empty()) return no_identity(address);
     TRY_VOID(check_etag(condition, etag));
     TRY_VOID(delete_identity(tx, address));
-    return gone;
+    TRY(const uint64_t revision, next_revision(tx));
+    return RegistryChanges{revision, {}, std::move(gone)};
   };
-  CO_TRY(const std::vector<Address> gone, co_await database_.write(std::move(work)));
-  for (const auto& each : gone) {
-    drop(each);
-    if (on_change_) on_change_(each);
-  }
+  CO_TRY_VOID(co_await write(std::move(work)));
   co_return Result<void>();
 }
 
@@ -229,7 +218,7 @@ size_t Devices::size() const {
 
 Result<std::shared_ptr<const Identity>> Devices::admit(const Address& address) const {
   TRY(const auto device, find({address.device, ""}));
-  TRY(const auto identity, find(address));
+  TRY(auto identity, find(address));
   if (!device->enabled || !identity->enabled)
     return fail(Code::denied, "disabled", "'" + address.text() + "' is disabled");
   return identity;

@@ -14,6 +14,14 @@
 
 namespace holdfast::iot {
 
+// What a committed write did to the registry. Commits may be told in another order than they were
+// made in; the revision, given inside the transaction, is the order that counts.
+struct RegistryChanges {
+  uint64_t revision = 0;  // of the registry; 0: nothing was changed
+  std::vector<Identity> written;
+  std::vector<Address> removed;
+};
+
 // Any thread may call. What was returned as done is on disk.
 class Devices {
  public:
@@ -29,14 +37,13 @@ class Devices {
   // A device goes with its modules and twins.
   Task<Result<void>> remove(Address address, IfMatch condition);
   // Makes the modules of `wanted` that are missing and removes those managed by the edge that are
-  // not in it. Inside a transaction; call settle() after it is durable.
-  struct ModuleChanges {
-    std::vector<Identity> made;
-    std::vector<Address> removed;
-  };
-  Result<ModuleChanges> level_modules(store::Tx& tx, const std::string& device,
-                                      const std::vector<std::string>& wanted) const;
-  void settle(const ModuleChanges& changes);
+  // not in it. Inside a transaction, which stands between begin() and settle().
+  Result<RegistryChanges> level_modules(store::Tx& tx, const std::string& device,
+                                        const std::vector<std::string>& wanted) const;
+  // Around each write that may change the registry: before it, and with its changes when they are
+  // durable (none where it failed). Memory takes of them what is newer than what it has.
+  void begin();
+  void settle(const RegistryChanges& changes);
 
   Result<std::shared_ptr<const Identity>> find(const Address& address) const;  // not_found
   // Devices after `after` by id, at most `limit`.
@@ -62,14 +69,21 @@ class Devices {
  private:
   Devices(store::Database& database, const Clock& clock) : database_(database), clock_(clock) {}
   Result<void> load();
-  void put(Identity identity);
-  void drop(const Address& address);
+  // A write between begin() and settle().
+  Task<Result<RegistryChanges>> write(std::function<Result<RegistryChanges>(store::Tx&)> work);
+  // Both under the lock.
+  void put(Identity identity, uint64_t revision);
+  void drop(const Address& address, uint64_t revision);
   Identity make(Address address, const IdentityWishes& wishes) const;
 
   store::Database& database_;
   const Clock& clock_;
   mutable std::mutex mutex_;
   std::map<Address, std::shared_ptr<const Identity>> by_address_;  // a device before its modules
+  // What memory took from the writes under way and since: the newest change of each address, a
+  // removal too. Forgotten when no write is under way, for then nothing older can come.
+  std::map<Address, uint64_t> revisions_;
+  size_t writes_ = 0;
   std::map<Address, Presence> presence_;
   std::map<Address, Presence> unsaved_;
   std::map<std::string, std::array<std::string, 2>, std::less<>> policies_;

@@ -10,15 +10,15 @@ using std::string_view;
 using store::Row;
 using store::Tx;
 
-Result<Devices::ModuleChanges> Devices::level_modules(
-    Tx& tx, const std::string& device, const std::vector<std::string>& wanted) const {
+Result<RegistryChanges> Devices::level_modules(Tx& tx, const std::string& device,
+                                               const std::vector<std::string>& wanted) const {
   std::map<std::string, std::string> there;  // module → managed by
   TRY_VOID(tx.each("SELECT module, managed_by FROM identity WHERE device = ? AND module <> ''",
                    {string_view(device)}, [&](const Row& row) {
                      there[std::string(row.text(0))] = std::string(row.text(1));
                      return true;
                    }));
-  ModuleChanges changes;
+  RegistryChanges changes;
   IdentityWishes by_edge;
   by_edge.managed_by = std::string(kManagedByEdge);
   for (const auto& module : wanted) {
@@ -26,22 +26,17 @@ Result<Devices::ModuleChanges> Devices::level_modules(
     TRY_VOID(device_wire::check_id(module, "module"));
     Identity identity = make({device, module}, by_edge);
     TRY_VOID(insert_identity(tx, identity, clock_.now()));
-    changes.made.push_back(std::move(identity));
+    changes.written.push_back(std::move(identity));
   }
   for (const auto& [module, managed_by] : there) {
     if (managed_by != kManagedByEdge || std::ranges::find(wanted, module) != wanted.end()) continue;
     TRY_VOID(delete_identity(tx, {device, module}));
     changes.removed.push_back({device, module});
   }
-  return changes;
-}
-
-void Devices::settle(const ModuleChanges& changes) {
-  for (const auto& each : changes.made) put(each);
-  for (const auto& each : changes.removed) {
-    drop(each);
-    if (on_change_) on_change_(each);
+  if (!changes.written.empty() || !changes.removed.empty()) {
+    TRY(changes.revision, next_revision(tx));
   }
+  return changes;
 }
 
 }  // namespace holdfast::iot
