@@ -5,6 +5,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <atomic>
 #include <condition_variable>
 
 #include "device_wire/sas.h"
@@ -76,9 +77,11 @@ class Device {
     return answer ? json::parse(answer->payload).as_object() : json::object();
   }
   mqtt::Client& client() { return *client_; }
+  int attempts() const { return attempts_; }  // to connect, so far
 
  private:
-  mqtt::Credentials credentials() const {
+  mqtt::Credentials credentials() {
+    ++attempts_;
     wire::ConnectName name;
     name.host = kHost;
     name.address = address_;
@@ -89,6 +92,7 @@ class Device {
   const Address address_;
   const std::string key_;
   const std::function<WallTime()> expiry_;
+  std::atomic<int> attempts_ = 0;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Publish> got_;
