@@ -17,6 +17,7 @@ Result<std::unique_ptr<BrokerPart>> BrokerPart::open(Parts parts) {
   wanted.version = kVersion;
   TRY(part->broker_, broker::Broker::open(std::move(wanted)));
   std::vector<shares::ShareName> names;
+  names.reserve(of.config.shares.size());
   for (const shares::ShareConfig& share : of.config.shares) names.push_back(share.name);
   TRY(part->files_, broker::FileSource::open(std::move(names), of.events, *part->broker_));
   return part;

@@ -75,12 +75,8 @@ Result<void> DevicePart::open_broker() {
 }
 
 void DevicePart::open_links() {
-  // The hub is back, or wants something else: what failed is tried again at once.
-  const auto wanted_of_agent = [this](json::object whole) -> Task<Result<void>> {
-    reconciler_->retry_now();
-    auto taken = co_await reconciler_->set_desired(std::move(whole));
-    if (taken) co_await level_clients();
-    co_return taken;
+  const auto wanted_of_agent = [this](json::object whole) {
+    return take_desired(std::move(whole));
   };
   agent_ = std::make_unique<device::TwinLink>(executor_, *identity_, "$edgeAgent", wanted_of_agent);
   reconciler_->on_change([this] { report(); });
@@ -92,6 +88,14 @@ void DevicePart::open_links() {
   hub_->on_state([&broker] { broker.upstream_changed(); });
   broker.on_change([&broker, hub = hub_.get()] { hub->report(broker.reported()); });
   upstream_->attach(hub_->link(), broker);
+}
+
+Task<Result<void>> DevicePart::take_desired(json::object whole) {
+  // The hub is back, or wants something else: what failed is tried again at once.
+  reconciler_->retry_now();
+  auto taken = co_await reconciler_->set_desired(std::move(whole));
+  if (taken) co_await level_clients();
+  co_return taken;
 }
 
 Task<void> DevicePart::level_clients() {

@@ -45,6 +45,7 @@ class DevicePart {
   Result<void> open_reconciler();
   Result<void> open_broker();
   void open_links();
+  Task<Result<void>> take_desired(boost::json::object whole);
   Task<void> level_clients();
   void report();
   Task<void> report_summary();

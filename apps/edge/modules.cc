@@ -63,6 +63,10 @@ modules::Pairs ModuleHosts::environment(const std::string& module) const {
           {"EdgeModuleCACertificateFile", ca_file_}};
 }
 
+Task<Result<modules::Pairs>> ModuleHosts::environment_task(std::string module) const {
+  co_return environment(module);
+}
+
 Result<std::shared_ptr<TlsContext>> ModuleHosts::tls() const {
   identity::Subject subject;
   subject.common_name = "holdfast-edge";
@@ -73,9 +77,7 @@ Result<std::shared_ptr<TlsContext>> ModuleHosts::tls() const {
 void ModuleHosts::give(modules::ReconcilerParts& parts) {
   parts.containers = containers_.get();
   parts.processes = processes_.get();
-  parts.environment = [this](std::string module) -> Task<Result<modules::Pairs>> {
-    co_return environment(module);
-  };
+  parts.environment = [this](std::string module) { return environment_task(std::move(module)); };
   // Another name, secret or authority makes the containers anew.
   std::string all = authority_->certificate_pem();
   for (const auto& [name, value] : environment("")) all += name + "=" + value + "\n";

@@ -24,6 +24,7 @@ class ModuleHosts {
   std::string key(const std::string& module) const;
   // EdgeHubConnectionString and EdgeModuleCACertificateFile, as the device SDKs read them.
   modules::Pairs environment(const std::string& module) const;
+  Task<Result<modules::Pairs>> environment_task(std::string module) const;
   // The TLS of the broker's door.
   Result<std::shared_ptr<TlsContext>> tls() const;
   // Engines, environment and their digest.

@@ -33,7 +33,7 @@ EDGE_YAML = """\
 # The demo's edge: pictures to learn from land in `labelled`, those to answer in `camera`; tensors go to `ready`.
 device: this-machine
 data: {data}/edge
-listen: {{http: "{edge}"}}
+listen: {{http: "{edge}", mqtt: "127.0.0.2:0"}}
 accounts:
   - {{name: site1, endpoint: "http://{blob}/site1", key: "file:{data}/edge/secrets/site1.key"}}
 shares:

@@ -391,7 +391,10 @@ TEST_F(BrokerTest, AFileEventOutlivesTheWaitAndItsModule) {
   subscribe(b, "devices/dev/modules/b/inputs/#");
   ASSERT_TRUE(eventually(
       [&] { return run_on(runtime, events->counts(camera, "modules:camera"))->done == 100; }));
-  EXPECT_EQ(b.received().size(), 100u);
+  // At least once: what was on its way when the route changed may come again, under its id.
+  std::set<std::string> bodies;
+  for (const auto& message : b.received()) bodies.insert(message.payload);
+  EXPECT_EQ(bodies.size(), 100u);
   close();
 }
 

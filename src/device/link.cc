@@ -99,8 +99,7 @@ Task<Result<std::string>> Link::ask(std::string topic, std::string rid, std::str
   for (;;) {
     {
       const std::lock_guard lock(mutex_);
-      if (pending->status) {
-        const int status = *pending->status;
+      if (const int status = pending->status.value_or(0); status != 0) {
         if (status / 100 == 2) co_return std::move(pending->body);
         co_return fail(status == 400 ? Code::invalid_argument : Code::unavailable,
                        "the hub answered the twin's request with " + std::to_string(status));

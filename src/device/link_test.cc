@@ -88,6 +88,16 @@ struct SmallHub : mqtt::Handler {
   }
 };
 
+struct Heard {
+  std::mutex mutex;
+  json::object desired;
+  Task<Result<void>> take(json::object whole) {
+    const std::lock_guard lock(mutex);
+    desired = std::move(whole);
+    co_return Result<void>();
+  }
+};
+
 struct LinkTest : testing::Test {
   SystemClock clock;
   SmallHub hub;
@@ -169,16 +179,11 @@ TEST_F(LinkTest, ALostConnectionEndsTheQuestion) {
 }
 
 TEST_F(LinkTest, ATwinLinkStaysLevel) {
-  std::mutex mutex;
-  json::object heard;
-  const auto desired = [&](json::object whole) -> Task<Result<void>> {
-    const std::lock_guard lock(mutex);
-    heard = std::move(whole);
-    co_return Result<void>();
-  };
+  Heard heard;
+  const auto desired = [&](json::object whole) { return heard.take(std::move(whole)); };
   const auto has = [&](const char* key) {
-    const std::lock_guard lock(mutex);
-    return heard.contains(key);
+    const std::lock_guard lock(heard.mutex);
+    return heard.desired.contains(key);
   };
   hub.raced = R"({"raced":1})";  // overtakes the first answer, which does not hold it
   TaskGroup group;

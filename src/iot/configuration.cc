@@ -85,7 +85,7 @@ Task<Result<void>> Twins::apply_configuration(std::string device, json::object c
   if (plan.for_edge && !identity->edge)
     co_return wrong("the device '" + device + "' is no edge device; modulesContent needs one");
   struct Outcome {
-    RegistryChanges modules;
+    Devices::Changes modules;
     std::vector<Changed> changes;
   };
   const WallTime now = clock_.now();
@@ -111,11 +111,13 @@ Task<Result<void>> Twins::apply_configuration(std::string device, json::object c
   addresses.reserve(plan.desired.size());
   for (const auto& [address, desired] : plan.desired) addresses.push_back(address);
   begin(addresses);
-  devices_.begin();
   auto written = co_await database_.write(std::move(work));
-  devices_.settle(written ? written->modules : RegistryChanges());
-  end(addresses, written ? std::move(written->changes) : std::vector<Changed>());
-  if (!written) co_return std::unexpected(written.error());
+  if (!written) {
+    end(addresses, {});
+    co_return std::unexpected(written.error());
+  }
+  devices_.settle(written->modules);
+  end(addresses, std::move(written->changes));
   co_return Result<void>();
 }
 

@@ -2,7 +2,6 @@
 
 #include "base/digest.h"
 #include "iot/rows.h"
-#include "iot/sql_iot_2_sql.h"
 #include "iot/sql_iot_sql.h"
 
 namespace holdfast::iot {
@@ -29,7 +28,7 @@ Result<void> check_wishes(const IdentityWishes& wishes) {
 }  // namespace
 
 Result<std::unique_ptr<Devices>> Devices::open(store::Database& database, const Clock& clock) {
-  const store::Migration migrations[] = {{1, k_sql_iot_sql}, {2, k_sql_iot_2_sql}};
+  const store::Migration migrations[] = {{1, k_sql_iot_sql}};
   TRY_VOID(database.migrate("iot", migrations));
   std::unique_ptr<Devices> devices(new Devices(database, clock));
   TRY_VOID(devices->load());
@@ -39,6 +38,7 @@ Result<std::unique_ptr<Devices>> Devices::open(store::Database& database, const 
 Result<void> Devices::load() {
   const std::array<std::string, 2> fresh = {new_key(), new_key()};
   return database_.write_now([&](Tx& tx) -> Result<void> {
+    const std::lock_guard lock(mutex_);
     TRY_VOID(tx.run("INSERT OR IGNORE INTO policy VALUES(?, ?, ?)",
                     {kOwner, string_view(fresh[0]), string_view(fresh[1])}));
     policies_.clear();
@@ -46,21 +46,56 @@ Result<void> Devices::load() {
       policies_[std::string(row.text(0))] = {std::string(row.text(1)), std::string(row.text(2))};
       return true;
     }));
-    const std::lock_guard lock(mutex_);
     by_address_.clear();
     device_count_ = 0;
     const std::string sql = "SELECT " + std::string(kIdentityColumns) +
                             ", connection_changed, last_activity FROM identity";
-    auto read = tx.each(sql, {}, [&](const Row& row) {
+    return tx.each(sql, {}, [&](const Row& row) {
       Identity identity = identity_of(row);
       presence_[identity.address] = {false, from_nanos(row.integer(12)),
                                      from_nanos(row.integer(13))};
-      put(std::move(identity), 0);
+      put(std::move(identity));
       return true;
     });
-    revisions_.clear();
-    return read;
   });
+}
+
+void Devices::put(Identity identity) {
+  auto shared = std::make_shared<const Identity>(std::move(identity));
+  auto& place = by_address_[shared->address];
+  if (!place && shared->address.module.empty()) ++device_count_;
+  // Another one of that name: what was seen of the earlier one is not its.
+  if (place && place->generation != shared->generation) presence_.erase(shared->address);
+  place = std::move(shared);
+}
+
+void Devices::drop(const Address& address) {
+  if (by_address_.erase(address) > 0 && address.module.empty()) --device_count_;
+  presence_.erase(address);
+  unsaved_.erase(address);
+}
+
+bool Devices::is_news(const Address& address, uint64_t turn) {
+  // Nothing that is still under way is so many commits old.
+  constexpr uint64_t kOld = 10'000;
+  if (turns_.size() > kOld)
+    std::erase_if(turns_, [turn](const auto& entry) { return entry.second + kOld < turn; });
+  uint64_t& last = turns_[address];
+  if (turn < last) return false;
+  last = turn;
+  return true;
+}
+
+void Devices::settle(const Changes& changes) {
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& each : changes.made)
+      if (is_news(each.address, changes.turn)) put(each);
+    for (const auto& each : changes.removed)
+      if (is_news(each, changes.turn)) drop(each);
+  }
+  if (!on_change_) return;
+  for (const auto& each : changes.removed) on_change_(each);
 }
 
 Identity Devices::make(Address address, const IdentityWishes& wishes) const {
@@ -90,7 +125,7 @@ Task<Result<Identity>> Devices::create(Address address, IdentityWishes wishes) {
       all.push_back(make({address.device, std::string(module)}, {}));
   }
   const WallTime now = clock_.now();
-  auto work = [all, now](Tx& tx) -> Result<RegistryChanges> {
+  auto work = [this, all, now](Tx& tx) -> Result<Changes> {
     const Address& at = all[0].address;
     if (!at.module.empty()) {
       bool there = false;
@@ -108,17 +143,17 @@ Task<Result<Identity>> Devices::create(Address address, IdentityWishes wishes) {
       return fail(Code::conflict, "module_exists",
                   "the module '" + at.module + "' exists already on '" + at.device + "'");
     }
-    TRY(const uint64_t revision, next_revision(tx));
-    return RegistryChanges{revision, all, {}};
+    return Changes{++turn_, all, {}};
   };
-  CO_TRY_VOID(co_await write(std::move(work)));
+  CO_TRY(const Changes changes, co_await database_.write(std::move(work)));
+  settle(changes);
   co_return std::move(all[0]);
 }
 
 Task<Result<Identity>> Devices::update(Address address, IdentityWishes wishes, IfMatch condition) {
   CO_TRY_VOID(check_wishes(wishes));
   const WallTime now = clock_.now();
-  auto work = [this, address, wishes, condition, now](Tx& tx) -> Result<RegistryChanges> {
+  auto work = [this, address, wishes, condition, now](Tx& tx) -> Result<Changes> {
     std::optional<Identity> found;
     TRY_VOID(tx.each("SELECT " + std::string(kIdentityColumns) +
                          " FROM identity WHERE device = ? AND module = ?",
@@ -126,7 +161,7 @@ Task<Result<Identity>> Devices::update(Address address, IdentityWishes wishes, I
                      [&](const Row& row) { return found = identity_of(row), false; }));
     if (!found) return no_identity(address);
     TRY_VOID(check_etag(condition, found->etag));
-    std::vector<Identity> written;
+    std::vector<Identity> changed;
     if (wishes.enabled && *wishes.enabled != found->enabled) {
       found->enabled = *wishes.enabled;
       found->status_changed = now;
@@ -142,7 +177,7 @@ Task<Result<Identity>> Devices::update(Address address, IdentityWishes wishes, I
           Identity system = make({address.device, std::string(module)}, {});
           auto inserted = insert_identity(tx, system, now);
           if (inserted)
-            written.push_back(std::move(system));
+            changed.push_back(std::move(system));
           else if (inserted.error().code() != Code::conflict)
             return std::unexpected(inserted.error());
         }
@@ -151,17 +186,17 @@ Task<Result<Identity>> Devices::update(Address address, IdentityWishes wishes, I
     }
     found->etag = new_etag();
     TRY_VOID(update_identity(tx, *found));
-    written.insert(written.begin(), std::move(*found));
-    TRY(const uint64_t revision, next_revision(tx));
-    return RegistryChanges{revision, std::move(written), {}};
+    changed.insert(changed.begin(), std::move(*found));
+    return Changes{++turn_, std::move(changed), {}};
   };
-  CO_TRY(RegistryChanges changes, co_await write(std::move(work)));
+  CO_TRY(Changes changes, co_await database_.write(std::move(work)));
+  settle(changes);
   if (on_change_) on_change_(address);
-  co_return std::move(changes.written[0]);
+  co_return std::move(changes.made[0]);
 }
 
 Task<Result<void>> Devices::remove(Address address, IfMatch condition) {
-  auto work = [address, condition](Tx& tx) -> Result<RegistryChanges> {
+  auto work = [this, address, condition](Tx& tx) -> Result<Changes> {
     std::vector<Address> gone;
     std::string etag;
     TRY_VOID(tx.each("SELECT module, etag FROM identity WHERE device = ?",
@@ -175,10 +210,10 @@ Task<Result<void>> Devices::remove(Address address, IfMatch condition) {
     if (etag.empty()) return no_identity(address);
     TRY_VOID(check_etag(condition, etag));
     TRY_VOID(delete_identity(tx, address));
-    TRY(const uint64_t revision, next_revision(tx));
-    return RegistryChanges{revision, {}, std::move(gone)};
+    return Changes{++turn_, {}, std::move(gone)};
   };
-  CO_TRY_VOID(co_await write(std::move(work)));
+  CO_TRY(const Changes changes, co_await database_.write(std::move(work)));
+  settle(changes);
   co_return Result<void>();
 }
 
@@ -222,45 +257,6 @@ Result<std::shared_ptr<const Identity>> Devices::admit(const Address& address) c
   if (!device->enabled || !identity->enabled)
     return fail(Code::denied, "disabled", "'" + address.text() + "' is disabled");
   return identity;
-}
-
-Presence Devices::presence(const Address& address) const {
-  const std::lock_guard lock(mutex_);
-  const auto found = presence_.find(address);
-  return found == presence_.end() ? Presence() : found->second;
-}
-
-void Devices::seen(const Address& address, std::optional<bool> connected) {
-  const WallTime now = clock_.now();
-  const std::lock_guard lock(mutex_);
-  if (!by_address_.contains(address)) return;
-  Presence& presence = presence_[address];
-  presence.last_activity = now;
-  if (connected && *connected != presence.connected) {
-    presence.connected = *connected;
-    presence.changed = now;
-  }
-  unsaved_[address] = presence;
-}
-
-Task<Result<void>> Devices::flush() {
-  std::map<Address, Presence> changed;
-  {
-    const std::lock_guard lock(mutex_);
-    changed.swap(unsaved_);
-  }
-  if (changed.empty()) co_return Result<void>();
-  auto work = [changed](Tx& tx) -> Result<void> {
-    for (const auto& [address, presence] : changed) {
-      TRY_VOID(
-          tx.run("UPDATE identity SET connection_changed = ?, last_activity = ? "
-                 "WHERE device = ? AND module = ?",
-                 {nanos(presence.changed), nanos(presence.last_activity),
-                  string_view(address.device), string_view(address.module)}));
-    }
-    return {};
-  };
-  co_return co_await database_.write(std::move(work));
 }
 
 Result<std::array<std::string, 2>> Devices::policy(string_view name) const {

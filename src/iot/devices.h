@@ -3,6 +3,7 @@
 // module_exists, etag.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -13,14 +14,6 @@
 #include "store/database/database.h"
 
 namespace holdfast::iot {
-
-// What a committed write did to the registry. Commits may be told in another order than they were
-// made in; the revision, given inside the transaction, is the order that counts.
-struct RegistryChanges {
-  uint64_t revision = 0;  // of the registry; 0: nothing was changed
-  std::vector<Identity> written;
-  std::vector<Address> removed;
-};
 
 // Any thread may call. What was returned as done is on disk.
 class Devices {
@@ -37,13 +30,15 @@ class Devices {
   // A device goes with its modules and twins.
   Task<Result<void>> remove(Address address, IfMatch condition);
   // Makes the modules of `wanted` that are missing and removes those managed by the edge that are
-  // not in it. Inside a transaction, which stands between begin() and settle().
-  Result<RegistryChanges> level_modules(store::Tx& tx, const std::string& device,
-                                        const std::vector<std::string>& wanted) const;
-  // Around each write that may change the registry: before it, and with its changes when they are
-  // durable (none where it failed). Memory takes of them what is newer than what it has.
-  void begin();
-  void settle(const RegistryChanges& changes);
+  // not in it. Inside a transaction; call settle() after it is durable.
+  struct Changes {
+    uint64_t turn = 0;           // grows from one transaction to the next
+    std::vector<Identity> made;  // or changed
+    std::vector<Address> removed;
+  };
+  Result<Changes> level_modules(store::Tx& tx, const std::string& device,
+                                const std::vector<std::string>& wanted);
+  void settle(const Changes& changes);
 
   Result<std::shared_ptr<const Identity>> find(const Address& address) const;  // not_found
   // Devices after `after` by id, at most `limit`.
@@ -69,25 +64,23 @@ class Devices {
  private:
   Devices(store::Database& database, const Clock& clock) : database_(database), clock_(clock) {}
   Result<void> load();
-  // A write between begin() and settle().
-  Task<Result<RegistryChanges>> write(std::function<Result<RegistryChanges>(store::Tx&)> work);
-  // Both under the lock.
-  void put(Identity identity, uint64_t revision);
-  void drop(const Address& address, uint64_t revision);
+  void put(Identity identity);  // under mutex_, as the two that follow
+  void drop(const Address& address);
+  bool is_news(const Address& address, uint64_t turn);
   Identity make(Address address, const IdentityWishes& wishes) const;
 
   store::Database& database_;
   const Clock& clock_;
   mutable std::mutex mutex_;
   std::map<Address, std::shared_ptr<const Identity>> by_address_;  // a device before its modules
-  // What memory took from the writes under way and since: the newest change of each address, a
-  // removal too. Forgotten when no write is under way, for then nothing older can come.
-  std::map<Address, uint64_t> revisions_;
-  size_t writes_ = 0;
   std::map<Address, Presence> presence_;
   std::map<Address, Presence> unsaved_;
   std::map<std::string, std::array<std::string, 2>, std::less<>> policies_;
   size_t device_count_ = 0;
+  // Commits are told to their callers in any order: what memory has of an address is of this turn,
+  // and older news is dropped.
+  std::map<Address, uint64_t> turns_;
+  std::atomic<uint64_t> turn_ = 0;  // counted inside transactions
   std::function<void(const Address&)> on_change_;
 };
 

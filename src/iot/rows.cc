@@ -29,16 +29,6 @@ std::string new_key() {
   return base64(as_bytes(random_bytes(32)));
 }
 
-Result<uint64_t> next_revision(Tx& tx) {
-  uint64_t out = 0;
-  TRY_VOID(tx.run("UPDATE revision SET value = value + 1"));
-  TRY_VOID(tx.each("SELECT value FROM revision", {}, [&](const Row& row) {
-    out = static_cast<uint64_t>(row.integer(0));
-    return false;
-  }));
-  return out;
-}
-
 Identity identity_of(const Row& row) {
   Identity out;
   out.address = {std::string(row.text(0)), std::string(row.text(1))};

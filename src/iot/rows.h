@@ -13,9 +13,6 @@ inline WallTime from_nanos(int64_t value) {
   return WallTime(std::chrono::nanoseconds(value));
 }
 
-// The next revision of the registry: it grows in the order of the commits.
-Result<uint64_t> next_revision(store::Tx& tx);
-
 std::string new_etag();  // unlike any other
 std::string new_key();   // 32 random bytes, base64
 

@@ -12,7 +12,7 @@ namespace json = boost::json;
 
 Result<std::unique_ptr<Reconciler>> Reconciler::open(ReconcilerParts parts) {
   TRY(State state, State::open(parts.database));
-  std::unique_ptr<Reconciler> out(new Reconciler(std::move(parts), std::move(state)));
+  std::unique_ptr<Reconciler> out(new Reconciler(std::move(parts), state));
   TRY(out->lives_, out->state_.lives());
   TRY(out->models_, out->state_.models());
   TRY(const std::string body, out->state_.desired());

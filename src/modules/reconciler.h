@@ -66,7 +66,7 @@ class Reconciler {
 
  private:
   explicit Reconciler(ReconcilerParts parts, State state)
-      : parts_(std::move(parts)), state_(std::move(state)) {}
+      : parts_(std::move(parts)), state_(state) {}
   void take(Deployment deployment);
   Task<void> run();
   Task<void> look();

@@ -14,6 +14,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -58,14 +59,31 @@ void run_eagerly(asio::io_context& context) {
   }
 }
 
+// Other threads that are about to resume a task still touch its context for a moment after the task
+// went on, and may even have ended: no context goes before they are through.
+std::atomic<int> resuming{0};
+struct Resuming {
+  Resuming() { ++resuming; }
+  ~Resuming() { --resuming; }
+  Resuming(const Resuming&) = delete;
+};
+
 }  // namespace
 
 Task<void> suspend(std::function<void(std::function<void()>)> start) {
   auto initiate = [](auto handler, std::function<void(std::function<void()>)> begin) {
-    auto kept = std::make_shared<decltype(handler)>(std::move(handler));
-    auto executor = asio::prefer(asio::get_associated_executor(*kept),
+    auto executor = asio::prefer(asio::get_associated_executor(handler),
                                  asio::execution::outstanding_work.tracked);
-    begin([kept, executor] { asio::post(executor, [kept] { std::move (*kept)(); }); });
+    using Resumption = std::pair<decltype(handler), decltype(executor)>;
+    auto kept = std::make_shared<std::optional<Resumption>>(std::in_place, std::move(handler),
+                                                            std::move(executor));
+    begin([kept] {
+      const Resuming under_way;
+      // Nothing of the context stays in the closure, which may live on.
+      auto [resumed, on] = std::move(**kept);
+      kept->reset();
+      asio::post(on, std::move(resumed));
+    });
   };
   co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(
       initiate, asio::use_awaitable, std::move(start));
@@ -96,6 +114,7 @@ Runtime::~Runtime() {
   for (auto& core : state_->cores) {
     if (core->thread.joinable()) core->thread.join();
   }
+  while (resuming.load() > 0) std::this_thread::yield();
 }
 
 unsigned Runtime::size() const {

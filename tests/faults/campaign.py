@@ -45,13 +45,19 @@ def kill(seed: int, count: int) -> int:
 
 
 def loop_kills(seed: int, count: int) -> int:
-    folder = ROOT / f"build/faults/loop-{seed}"
-    shutil.rmtree(folder, ignore_errors=True)
-    verdict = closed.kill_run(folder, seed, count)
-    for problem in verdict["problems"]:
+    kills, versions, problems = 0, 0, []
+    for run in range((count + PART - 1) // PART):
+        folder = ROOT / f"build/faults/loop-{seed}-run-{run}"
+        shutil.rmtree(folder, ignore_errors=True)
+        verdict = closed.kill_run(folder, seed * 1000 + run, min(PART, count - run * PART))
+        kills, versions, problems = kills + verdict["kills"], versions + verdict["versions"], problems + verdict["problems"]
+        print(f"{kills} of {count} kills, {versions} versions, {len(problems)} problems", flush=True)
+        if not verdict["problems"]:
+            shutil.rmtree(folder)
+    for problem in problems:
         print("  " + problem)
-    print(f"loop: seed {seed}: {verdict['kills']} kills, {verdict['versions']} versions, {len(verdict['problems'])} problems")
-    return 1 if verdict["problems"] else 0
+    print(f"loop: seed {seed}: {kills} kills, {versions} versions learned and deployed, {len(problems)} doubled, lost or half done")
+    return 1 if problems else 0
 
 
 def away(seed: int, count: int) -> int:

@@ -58,7 +58,7 @@ def arrived(loop: ClosedLoop, version: int) -> bool:
 
 
 class Killer(threading.Thread):
-    """kill -9 of a random daemon at random moments."""
+    """kill -9 of a random daemon that is up, at random moments. What starts them again waits longer each time."""
 
     def __init__(self, loop: ClosedLoop, seed: int):
         super().__init__(daemon=True)

@@ -23,7 +23,7 @@ listen: {{http: "{hub}", blob: "{blob}", https: "127.0.0.1:0", mqtt: "{mqtt}"}}
 EDGE = """\
 device: this-machine
 data: {data}/edge
-listen: {{http: "{edge}"}}
+listen: {{http: "{edge}", mqtt: "127.0.0.2:0"}}
 accounts:
   - {{name: site1, endpoint: "http://{blob}/site1", key: "file:{data}/edge/secrets/site1.key"}}
 hub: {{http: "http://{way}", mqtt: "{mqtt}", ca: "file:{data}/hub/pki/ca.crt", key: "file:{data}/edge/secrets/device.key"}}

@@ -11,7 +11,6 @@ namespace {
 
 namespace json = boost::json;
 namespace wire = device_wire;
-using mqtt::Qos;
 using mqtt::Session;
 
 int status_of(const Error& error) {

@@ -69,35 +69,30 @@ Answer list(Call call) {
   co_return answer(std::move(out));
 }
 
-// The same below a run, its names relative to the run.
-Answer list_of_run(Call call) {
-  CO_TRY(const std::string id,
-         call.args.text(call.args.has("run_id") || !call.args.has("run_uuid") ? "run_id"
-                                                                              : "run_uuid"));
-  CO_TRY(const std::string given, call.args.text_or("path"));
+// What is at `given` below a run's or model's root, with names relative to that root.
+Answer list_below(Call call, std::string root, std::string given) {
   CO_TRY(const std::string path, artifact_path(given));
-  CO_TRY(const Run run, co_await call.ml.tracking->run(id));
-  const std::string root = run.artifact_root();
-  CO_TRY(const auto entries,
-         co_await call.ml.artifacts->list(path.empty() ? root : root + "/" + path));
+  const std::string at = path.empty() ? root : root + "/" + path;
+  CO_TRY(const auto entries, co_await call.ml.artifacts->list(at));
   json::object out;
   out["root_uri"] = artifact_uri(root);
   if (!entries.empty()) out["files"] = files_json(entries, path.empty() ? "" : path + "/");
   co_return answer(std::move(out));
 }
 
+Answer list_of_run(Call call) {
+  const bool old_name = !call.args.has("run_id") && call.args.has("run_uuid");
+  CO_TRY(const std::string id, call.args.text(old_name ? "run_uuid" : "run_id"));
+  CO_TRY(std::string path, call.args.text_or("path"));
+  CO_TRY(const Run run, co_await call.ml.tracking->run(id));
+  co_return co_await list_below(call, run.artifact_root(), std::move(path));
+}
+
 Answer list_of_model(Call call) {
-  CO_TRY(const std::string given, call.args.text_or("artifact_directory_path"));
-  CO_TRY(const std::string path, artifact_path(given));
+  CO_TRY(std::string path, call.args.text_or("artifact_directory_path"));
   CO_TRY(const LoggedModel model,
          co_await call.ml.logged_models->model(std::string(call.request.param("model_id"))));
-  const std::string root = model.artifact_root();
-  CO_TRY(const auto entries,
-         co_await call.ml.artifacts->list(path.empty() ? root : root + "/" + path));
-  json::object out;
-  out["root_uri"] = artifact_uri(root);
-  if (!entries.empty()) out["files"] = files_json(entries, path.empty() ? "" : path + "/");
-  co_return answer(std::move(out));
+  co_return co_await list_below(call, model.artifact_root(), std::move(path));
 }
 
 http::Handler says(std::string type, std::string text) {

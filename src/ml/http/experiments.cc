@@ -36,12 +36,7 @@ Answer create(Call call) {
 Answer search(Call call) {
   CO_TRY(Search search, search_of(call.args, 1000, 50'000));
   CO_TRY(const auto page, co_await call.ml.tracking->search_experiments(std::move(search)));
-  json::object out;
-  json::array rows;
-  for (const Experiment& one : page.items) rows.push_back(describe(one));
-  if (!rows.empty()) out["experiments"] = std::move(rows);
-  if (!page.next.empty()) out["next_page_token"] = page.next;
-  co_return answer(std::move(out));
+  co_return answer(page_json<Experiment>("experiments", page, describe));
 }
 
 Answer get(Call call) {

@@ -125,12 +125,7 @@ Answer search(Call call) {
   }
   CO_TRY(const auto page,
          co_await call.ml.logged_models->search(std::move(experiments), std::move(search)));
-  json::object out;
-  json::array rows;
-  for (const LoggedModel& model : page.items) rows.push_back(describe(model));
-  if (!rows.empty()) out["models"] = std::move(rows);
-  if (!page.next.empty()) out["next_page_token"] = page.next;
-  co_return answer(std::move(out));
+  co_return answer(page_json<LoggedModel>("models", page, describe));
 }
 
 }  // namespace

@@ -62,12 +62,7 @@ Answer remove(Call call) {
 Answer search(Call call) {
   CO_TRY(Search search, search_of(call.args, 100, 1000));
   CO_TRY(const auto page, co_await call.ml.models->search(std::move(search)));
-  json::object out;
-  json::array rows;
-  for (const RegisteredModel& model : page.items) rows.push_back(describe(model));
-  if (!rows.empty()) out["registered_models"] = std::move(rows);
-  if (!page.next.empty()) out["next_page_token"] = page.next;
-  co_return answer(std::move(out));
+  co_return answer(page_json<RegisteredModel>("registered_models", page, describe));
 }
 
 // The newest of each stage, or of those that are named.

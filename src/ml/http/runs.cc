@@ -197,12 +197,7 @@ Answer search(Call call) {
   }
   CO_TRY(const auto page,
          co_await call.ml.tracking->search_runs(std::move(experiments), std::move(search)));
-  json::object out;
-  json::array rows;
-  for (const Run& run : page.items) rows.push_back(describe(run));
-  if (!rows.empty()) out["runs"] = std::move(rows);
-  if (!page.next.empty()) out["next_page_token"] = page.next;
-  co_return answer(std::move(out));
+  co_return answer(page_json<Run>("runs", page, describe));
 }
 
 Answer history(Call call) {
@@ -214,12 +209,7 @@ Answer history(Call call) {
   const size_t most = static_cast<size_t>(std::min<int64_t>(limit, 25'000));
   CO_TRY(const auto page,
          co_await call.ml.tracking->history(std::move(id), std::move(key), most, std::move(token)));
-  json::object out;
-  json::array rows;
-  for (const Metric& metric : page.items) rows.push_back(describe(metric));
-  if (!rows.empty()) out["metrics"] = std::move(rows);
-  if (!page.next.empty()) out["next_page_token"] = page.next;
-  co_return answer(std::move(out));
+  co_return answer(page_json<Metric>("metrics", page, describe));
 }
 
 // Points of several runs for a chart, spread evenly over the steps.

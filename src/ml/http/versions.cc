@@ -129,12 +129,7 @@ Answer delete_tag(Call call) {
 Answer search(Call call) {
   CO_TRY(Search search, search_of(call.args, 10'000, 200'000));
   CO_TRY(const auto page, co_await call.ml.models->search_versions(std::move(search)));
-  json::object out;
-  json::array rows;
-  for (const ModelVersion& version : page.items) rows.push_back(describe(version));
-  if (!rows.empty()) out["model_versions"] = std::move(rows);
-  if (!page.next.empty()) out["next_page_token"] = page.next;
-  co_return answer(std::move(out));
+  co_return answer(page_json<ModelVersion>("model_versions", page, describe));
 }
 
 Answer download_uri(Call call) {

@@ -41,6 +41,17 @@ class Args {
 http::Response answer(json::object body = {});
 http::Response ml_error(const Error& error, const http::Request& request);
 json::array pairs_json(const Pairs& pairs);
+// A page of a list: {NAME: […], "next_page_token": …}, each left out where it is empty.
+template <class T>
+json::object page_json(std::string_view name, const PageOf<T>& page,
+                       json::object (*describe_one)(const T&)) {
+  json::object out;
+  json::array rows;
+  for (const T& item : page.items) rows.push_back(describe_one(item));
+  if (!rows.empty()) out[name] = std::move(rows);
+  if (!page.next.empty()) out["next_page_token"] = page.next;
+  return out;
+}
 std::string artifact_uri(const std::string& root);  // "mlflow-artifacts:/ROOT"
 Result<int64_t> experiment_id(std::string_view text);
 Result<Search> search_of(const Args& args, int64_t usual, int64_t most);
