@@ -96,6 +96,7 @@ Task<Result<void>> Twins::apply_configuration(std::string device, json::object c
     }
     for (const auto& [address, desired] : plan.desired) {
       TRY(Twin twin, read_twin(tx, address));
+      note(twin);
       json::object patch = iot::replace(twin.desired, desired, now, true);
       TRY_VOID(
           check_size(twin.desired.values, kSectionLimit, address.text() + " properties.desired"));
@@ -107,6 +108,7 @@ Task<Result<void>> Twins::apply_configuration(std::string device, json::object c
     return out;
   };
   std::vector<Address> addresses;
+  addresses.reserve(plan.desired.size());
   for (const auto& [address, desired] : plan.desired) addresses.push_back(address);
   begin(addresses);
   auto written = co_await database_.write(std::move(work));

@@ -64,6 +64,8 @@ void Devices::put(Identity identity) {
   auto shared = std::make_shared<const Identity>(std::move(identity));
   auto& place = by_address_[shared->address];
   if (!place && shared->address.module.empty()) ++device_count_;
+  // Another one of that name: what was seen of the earlier one is not its.
+  if (place && place->generation != shared->generation) presence_.erase(shared->address);
   place = std::move(shared);
 }
 
@@ -104,7 +106,10 @@ Identity Devices::make(Address address, const IdentityWishes& wishes) const {
   out.created = out.status_changed = clock_.now();
   out.enabled = wishes.enabled.value_or(true);
   out.status_reason = wishes.status_reason.value_or("");
-  for (size_t i = 0; i < 2; ++i) out.keys[i] = wishes.keys[i] ? *wishes.keys[i] : new_key();
+  for (size_t i = 0; i < 2; ++i) out.keys[i] = wishes.keys[i].value_or("");
+  for (auto& key : out.keys) {
+    if (key.empty()) key = new_key();
+  }
   out.edge = wishes.edge.value_or(false) && out.address.module.empty();
   if (!out.address.module.empty()) out.managed_by = wishes.managed_by.value_or("");
   return out;
@@ -248,7 +253,7 @@ size_t Devices::size() const {
 
 Result<std::shared_ptr<const Identity>> Devices::admit(const Address& address) const {
   TRY(const auto device, find({address.device, ""}));
-  TRY(const auto identity, find(address));
+  TRY(auto identity, find(address));
   if (!device->enabled || !identity->enabled)
     return fail(Code::denied, "disabled", "'" + address.text() + "' is disabled");
   return identity;

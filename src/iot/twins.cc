@@ -2,8 +2,6 @@
 
 #include <boost/json/serialize.hpp>
 
-#include <algorithm>
-
 #include "iot/documents.h"
 #include "iot/rows.h"
 
@@ -32,20 +30,37 @@ void Twins::begin(const std::vector<Address>& addresses) {
   for (const auto& each : addresses) ++telling_[each].writers;
 }
 
-void Twins::end(const std::vector<Address>& addresses, std::vector<Changed> changes) {
+void Twins::note(const Twin& before) {
   const std::lock_guard lock(mutex_);
-  for (auto& each : changes) telling_[each.address].changes.push_back(std::move(each));
-  for (const auto& address : addresses) {
-    const auto at = telling_.find(address);
-    if (--at->second.writers > 0) continue;
-    std::vector<Changed> due = std::move(at->second.changes);
-    telling_.erase(at);
-    std::ranges::sort(due, {}, &Changed::version);
-    for (auto& each : due) {
-      each.patch["$version"] = each.version;
-      if (on_desired_) on_desired_(each.address, each.version, json::serialize(each.patch));
-    }
+  auto& told = telling_[before.address].told;
+  // All that was written before the first writer came has been told.
+  if (!told) told = before.desired.version;
+}
+
+void Twins::end(const std::vector<Address>& addresses, std::vector<Changed> changes) {
+  // Held while telling, so that the order stays.
+  const std::lock_guard lock(mutex_);
+  for (auto& each : changes) {
+    const uint64_t version = each.version;
+    telling_[each.address].changes.emplace(version, std::move(each));
   }
+  for (const auto& address : addresses) {
+    Telling& telling = telling_[address];
+    const bool last = --telling.writers == 0;
+    while (!telling.changes.empty()) {
+      const auto next = telling.changes.begin();
+      if (!last && next->first != telling.told.value_or(0) + 1) break;
+      telling.told = next->first;
+      tell(std::move(next->second));
+      telling.changes.erase(next);
+    }
+    if (last) telling_.erase(address);
+  }
+}
+
+void Twins::tell(Changed change) {
+  change.patch["$version"] = change.version;
+  if (on_desired_) on_desired_(change.address, change.version, json::serialize(change.patch));
 }
 
 Task<Result<Twin>> Twins::get(Address address) {
@@ -58,8 +73,10 @@ Task<Result<Twin>> Twins::change(Address address, TwinChange change, IfMatch con
   CO_TRY_VOID(check(change));
   const WallTime now = clock_.now();
   auto patch = std::make_shared<json::object>();
-  auto work = [address, change, condition, replace_whole, now, patch](Tx& tx) -> Result<Twin> {
+  auto work = [this, address, change, condition, replace_whole, now,
+               patch](Tx& tx) -> Result<Twin> {
     TRY(Twin twin, read_twin(tx, address));
+    if (change.desired) note(twin);
     TRY_VOID(check_etag(condition, twin.etag));
     if (change.tags) {
       if (replace_whole) twin.tags.clear();
@@ -79,7 +96,8 @@ Task<Result<Twin>> Twins::change(Address address, TwinChange change, IfMatch con
     TRY_VOID(write_twin(tx, twin));
     return twin;
   };
-  const std::vector<Address> addresses = {address};
+  std::vector<Address> addresses;  // whose desired sections are written
+  if (change.desired) addresses.push_back(address);
   begin(addresses);
   auto written = co_await database_.write(std::move(work));
   std::vector<Changed> changes;

@@ -48,17 +48,23 @@ class Twins {
     boost::json::object patch;
   };
   Task<Result<Twin>> change(Address address, TwinChange change, IfMatch condition, bool replace);
+  // Around each write of desired sections: before it; inside it with the twin as it was; when it is
+  // durable, with what it changed (nothing where it failed).
   void begin(const std::vector<Address>& addresses);
+  void note(const Twin& before);
   void end(const std::vector<Address>& addresses, std::vector<Changed> changes);
+  void tell(Changed change);
 
   store::Database& database_;
   Devices& devices_;
   const Clock& clock_;
   std::function<void(const Address&, uint64_t, std::string)> on_desired_;
-  // Writers under way, and what is to be told when the last of them is done: so the order holds.
+  // Commits may be told in another order than they were made in. A change waits for those of
+  // earlier versions, as long as there are writers under way that may bring them.
   struct Telling {
     size_t writers = 0;
-    std::vector<Changed> changes;
+    std::optional<uint64_t> told;  // the last version that was told, or the first writer found
+    std::multimap<uint64_t, Changed> changes;  // by version
   };
   std::mutex mutex_;
   std::map<Address, Telling> telling_;

@@ -136,9 +136,9 @@ struct Watching : testing::Test {
     return out;
   }
   std::vector<std::string> wait_for(size_t count) {
-    const auto until = std::chrono::steady_clock::now() + 20s;
+    const auto until = std::chrono::steady_clock::now() + 60s;
     while (paths().size() < count && std::chrono::steady_clock::now() < until)
-      std::this_thread::yield();
+      std::this_thread::sleep_for(2ms);  // asking takes from what is asked
     return paths();
   }
   void write(const std::string& path, const std::string& text = "x") {

@@ -30,6 +30,7 @@ class SupervisorTest : public testing::Test {
     program.log_file = folder_ / "log";
     program.first_delay = 1ms;
     program.longest_delay = 4ms;
+    program.stop_grace = 60s;
     return program;
   }
   std::string log() const {

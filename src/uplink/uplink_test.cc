@@ -160,7 +160,7 @@ TEST_F(UplinkTest, RaisedEventsAreUploadedByThemselves) {
   for (int i = 0; i < 20; ++i)
     raised.push_back(file("f" + std::to_string(i), pattern(100 + static_cast<size_t>(i))));
   ASSERT_TRUE(run_task(events->raise(raised)));
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (uplink->progress(share.share.name).waiting.empty() &&
          std::chrono::steady_clock::now() < until)
     std::this_thread::yield();

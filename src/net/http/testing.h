@@ -30,7 +30,7 @@ class LoopbackServer {
 // Result.
 Result<Client::Whole> fetch(ClientRequest request, ClientOptions options = {});
 // Sends bytes as they are and returns all that comes until the server closes or `seconds` pass.
-std::string exchange_raw(uint16_t port, std::string_view bytes, int seconds = 5);
+std::string exchange_raw(uint16_t port, std::string_view bytes, int seconds = 60);
 
 // Gives `bytes` and then fails with `error`.
 class FailingSource final : public ByteSource {

@@ -15,7 +15,7 @@
 
 namespace holdfast::mqtt {
 
-inline constexpr auto kPatience = std::chrono::seconds(20);
+inline constexpr auto kPatience = std::chrono::seconds(60);
 
 // Lets in whoever has not the password "wrong"; grants what does not begin with "forbidden".
 class RecordingHandler : public Handler {

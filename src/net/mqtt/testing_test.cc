@@ -9,7 +9,7 @@ namespace holdfast::mqtt {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr auto kLimit = 20s;
+constexpr auto kLimit = 60s;
 
 struct MqttClient : testing::TestWithParam<bool> {
   bool memory() const { return GetParam(); }
