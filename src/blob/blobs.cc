@@ -4,6 +4,7 @@
 
 #include "blob/rows.h"
 #include "blob/sql_blob_sql.h"
+#include "blob/sql_operations_sql.h"
 #include "blob/sql_service_sql.h"
 
 namespace holdfast::blob {
@@ -12,7 +13,8 @@ using store::Tx;
 
 Result<std::unique_ptr<Blobs>> Blobs::open(store::Database& database, store::ObjectStore& objects,
                                            const Clock& clock) {
-  const store::Migration migrations[] = {{1, k_sql_blob_sql}, {2, k_sql_service_sql}};
+  const store::Migration migrations[] = {
+      {1, k_sql_blob_sql}, {2, k_sql_service_sql}, {3, k_sql_operations_sql}};
   TRY_VOID(database.migrate("blob", migrations));
   return std::unique_ptr<Blobs>(new Blobs(database, objects, clock));
 }
@@ -27,46 +29,63 @@ uint64_t Blobs::next_etag() {
 }
 
 // The new content takes the place of the old one, with all that belongs to it, in one transaction.
-Result<Info> Blobs::replace(Tx& tx, int64_t container, const BlobKey& key, store::ContentId content,
-                            uint64_t size, const Pairs& headers, const Pairs& metadata,
+Result<Info> Blobs::replace(Tx& tx, int64_t container, const std::string& name,
+                            store::ContentId content, uint64_t size, const NewBlob& wanted,
                             const Conditions& conditions) {
-  TRY(auto there, find_blob(tx, container, key.name));
+  TRY(auto there, find_blob(tx, container, name));
   std::optional<Info> old;
   if (there) old = there->info;
-  TRY_VOID(check_write(conditions, old, Write::replace));
+  TRY_VOID(check_change(conditions, old, Write::replace, clock_.now()));
   Info info;
-  info.name = key.name;
+  info.name = name;
   info.size = size;
   info.modified = clock_.now();
   info.created = there ? there->info.created : info.modified;
   info.etag = next_etag();
-  info.headers = headers;
-  info.metadata = metadata;
-  const std::string header_text = pairs_to_json(headers), metadata_text = pairs_to_json(metadata);
-  TRY_VOID(
-      tx.run("INSERT INTO blob VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(container, name) DO "
-             "UPDATE SET content = excluded.content, size = excluded.size, "
-             "modified = excluded.modified, etag = excluded.etag, headers = excluded.headers, "
-             "metadata = excluded.metadata",
-             {container, std::string_view(key.name), static_cast<int64_t>(content),
-              static_cast<int64_t>(size), nanos(info.created), nanos(info.modified),
-              static_cast<int64_t>(info.etag), std::string_view(header_text),
-              std::string_view(metadata_text)}));
+  info.headers = wanted.headers;
+  info.metadata = wanted.metadata;
+  info.type = wanted.type;
+  info.blocks = wanted.blocks;
+  info.sealed = wanted.sealed;
+  info.copy = wanted.copy;
+  info.tags = wanted.tags;
+  info.tier = wanted.tier;
+  if (!info.tier.empty()) info.tier_changed = info.modified;
+  if (there) info.lease = there->info.lease;
+  settle_lease(info, info.modified);
+  TRY_VOID(save_blob(tx, container, content, info));
   if (there) {
-    TRY_VOID(tx.run("DELETE FROM committed_block WHERE container = ? AND blob = ?",
-                    {container, std::string_view(key.name)}));
+    TRY_VOID(forget_parts(tx, container, name));
     TRY_VOID(objects_.release(tx, there->content));
   }
-  TRY_VOID(drop_blocks(tx, container, key.name));
+  TRY_VOID(drop_blocks(tx, container, name));
   return info;
+}
+
+// What is known of a content's making.
+Result<void> Blobs::forget_parts(Tx& tx, int64_t container, const std::string& name) {
+  for (const char* sql : {"DELETE FROM committed_block WHERE container = ? AND blob = ?",
+                          "DELETE FROM append_part WHERE container = ? AND blob = ?"}) {
+    TRY_VOID(tx.run(sql, {container, std::string_view(name)}));
+  }
+  return {};
 }
 
 Task<Result<Info>> Blobs::put_blob(BlobKey key, store::StagedContent content, Pairs headers,
                                    Pairs metadata, Conditions conditions) {
-  auto work = [this, key, content, headers, metadata, conditions](Tx& tx) -> Result<Info> {
+  NewBlob wanted;
+  wanted.headers = std::move(headers);
+  wanted.metadata = std::move(metadata);
+  co_return co_await put_blob(std::move(key), std::move(content), std::move(wanted),
+                              std::move(conditions));
+}
+
+Task<Result<Info>> Blobs::put_blob(BlobKey key, store::StagedContent content, NewBlob wanted,
+                                   Conditions conditions) {
+  auto work = [this, key, content, wanted, conditions](Tx& tx) -> Result<Info> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
     TRY(const store::ContentId id, objects_.add(tx, content));
-    return replace(tx, in.id, key, id, content.size, headers, metadata, conditions);
+    return replace(tx, in.id, key.name, id, content.size, wanted, conditions);
   };
   auto done = co_await database_.write(std::move(work));
   if (done && observer_) observer_(key);
@@ -74,23 +93,24 @@ Task<Result<Info>> Blobs::put_blob(BlobKey key, store::StagedContent content, Pa
 }
 
 Task<Result<Info>> Blobs::blob(BlobKey key, Conditions conditions) {
-  auto work = [key, conditions](Tx& tx) -> Result<Info> {
+  auto work = [this, key, conditions](Tx& tx) -> Result<Info> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
     TRY(auto there, find_blob(tx, in.id, key.name));
     if (!there) return blob_not_found(key);
     TRY_VOID(check_read(conditions, there->info));
+    TRY_VOID(may_read(there->info.lease, conditions.lease_id, clock_.now(), Leased::blob));
     return std::move(there->info);
   };
   co_return co_await database_.read(std::move(work));
 }
 
 Task<Result<void>> Blobs::may_replace(BlobKey key, Conditions conditions) {
-  auto work = [key, conditions](Tx& tx) -> Result<void> {
+  auto work = [this, key, conditions](Tx& tx) -> Result<void> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
     TRY(auto there, find_blob(tx, in.id, key.name));
     std::optional<Info> old;
     if (there) old = std::move(there->info);
-    return check_write(conditions, old, Write::replace);
+    return check_change(conditions, old, Write::replace, clock_.now());
   };
   co_return co_await database_.read(std::move(work));
 }
@@ -101,6 +121,7 @@ Task<Result<OpenBlob>> Blobs::open_blob(BlobKey key, Conditions conditions) {
     TRY(auto there, find_blob(tx, in.id, key.name));
     if (!there) return blob_not_found(key);
     TRY_VOID(check_read(conditions, there->info));
+    TRY_VOID(may_read(there->info.lease, conditions.lease_id, clock_.now(), Leased::blob));
     OpenBlob open;
     TRY(open.content, objects_.open(tx, there->content));
     open.info = std::move(there->info);
@@ -114,9 +135,8 @@ Task<Result<void>> Blobs::delete_blob(BlobKey key, Conditions conditions) {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
     TRY(auto there, find_blob(tx, in.id, key.name));
     if (!there) return blob_not_found(key);
-    TRY_VOID(check_write(conditions, there->info, Write::change));
-    TRY_VOID(tx.run("DELETE FROM committed_block WHERE container = ? AND blob = ?",
-                    {in.id, std::string_view(key.name)}));
+    TRY_VOID(check_change(conditions, there->info, Write::change, clock_.now()));
+    TRY_VOID(forget_parts(tx, in.id, key.name));
     TRY_VOID(tx.run("DELETE FROM blob WHERE container = ? AND name = ?",
                     {in.id, std::string_view(key.name)}));
     return objects_.release(tx, there->content);
@@ -132,19 +152,14 @@ Task<Result<Info>> Blobs::set_properties(BlobKey key, std::optional<Pairs> heade
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
     TRY(auto there, find_blob(tx, in.id, key.name));
     if (!there) return blob_not_found(key);
-    TRY_VOID(check_write(conditions, there->info, Write::change));
+    TRY_VOID(check_change(conditions, there->info, Write::change, clock_.now()));
     Info info = std::move(there->info);
     if (headers) info.headers = *headers;
     if (metadata) info.metadata = *metadata;
     info.modified = clock_.now();
     info.etag = next_etag();
-    const std::string header_text = pairs_to_json(info.headers),
-                      metadata_text = pairs_to_json(info.metadata);
-    TRY_VOID(tx.run(
-        "UPDATE blob SET headers = ?, metadata = ?, modified = ?, etag = ? WHERE container = ? AND "
-        "name = ?",
-        {std::string_view(header_text), std::string_view(metadata_text), nanos(info.modified),
-         static_cast<int64_t>(info.etag), in.id, std::string_view(key.name)}));
+    settle_lease(info, info.modified);
+    TRY_VOID(save_blob(tx, in.id, there->content, info));
     return info;
   };
   co_return co_await database_.write(std::move(work));

@@ -1,5 +1,6 @@
-// Containers and block blobs: the domain, without a wire format. Every write makes a new immutable
-// content; what was acknowledged is on disk; a reader keeps the content that it opened.
+// Containers, block blobs and append blobs: the domain, without a wire format. Every write makes a
+// new immutable content; what was acknowledged is on disk; a reader keeps the content that it
+// opened.
 #pragma once
 
 #include <atomic>
@@ -26,11 +27,16 @@ class Blobs {
   static Result<std::unique_ptr<Blobs>> open(store::Database& database, store::ObjectStore& objects,
                                              const Clock& clock);
 
-  Task<Result<Info>> create_container(std::string account, std::string name,
-                                      Pairs metadata);  // conflict "container_exists"
-  Task<Result<Info>> container(std::string account, std::string name);
+  // conflict "container_exists".
+  Task<Result<Info>> create_container(std::string account, std::string name, Pairs metadata,
+                                      std::string access = {});
+  Task<Result<Info>> container(std::string account, std::string name, std::string lease_id = {});
   Task<Result<Info>> set_container_metadata(std::string account, std::string name, Pairs metadata,
                                             Conditions conditions);
+  Task<Result<Access>> container_access(std::string account, std::string name,
+                                        std::string lease_id);
+  Task<Result<Info>> set_container_access(std::string account, std::string name, std::string level,
+                                          std::vector<Policy> policies, Conditions conditions);
   // With all its blobs and blocks.
   Task<Result<void>> delete_container(std::string account, std::string name, Conditions conditions);
   Task<Result<Page>> list_containers(std::string account, ListQuery query);
@@ -40,11 +46,31 @@ class Blobs {
   Task<Result<void>> may_replace(BlobKey key, Conditions conditions);
   Task<Result<Info>> put_blob(BlobKey key, store::StagedContent content, Pairs headers,
                               Pairs metadata, Conditions conditions);
-  Task<Result<void>> put_block(BlobKey key, std::string id, store::StagedContent content);
+  Task<Result<Info>> put_blob(BlobKey key, store::StagedContent content, NewBlob wanted,
+                              Conditions conditions);
+  // Blocks are for block blobs: conflict "invalid_blob_type".
+  Task<Result<void>> put_block(BlobKey key, std::string id, store::StagedContent content,
+                               Conditions conditions);
   // invalid_argument "invalid_block_list" where a block is not there.
-  Task<Result<Info>> put_block_list(BlobKey key, std::vector<BlockRef> blocks, Pairs headers,
-                                    Pairs metadata, Conditions conditions);
+  Task<Result<Info>> put_block_list(BlobKey key, std::vector<BlockRef> blocks, NewBlob wanted,
+                                    Conditions conditions);
   Task<Result<BlockLists>> block_lists(BlobKey key);
+  // At the end of an append blob, without copying what is there. conflict "invalid_blob_type",
+  // "blob_sealed", "too_many_blocks"; precondition_failed "append_position", "max_blob_size".
+  Task<Result<Appended>> append_block(BlobKey key, store::StagedContent content,
+                                      Conditions conditions, AppendConditions where);
+  Task<Result<Info>> seal(BlobKey key, Conditions conditions, AppendConditions where);
+  // The content of `from` becomes that of `to` too; no byte is copied. What `wanted` leaves empty
+  // is the source's. Also not_found "copy_source_not_found"; precondition_failed
+  // "source_condition_not_met".
+  Task<Result<Info>> copy_blob(BlobKey to, BlobKey from, NewBlob wanted, Conditions conditions,
+                               Conditions source_conditions);
+  Task<Result<Info>> set_tags(BlobKey key, Pairs tags, Conditions conditions);
+  Task<Result<Info>> set_tier(BlobKey key, std::string tier, Conditions conditions);
+  // Reasons of apply(). The state after it; an ETag stays as it is.
+  Task<Result<Info>> lease_blob(BlobKey key, LeaseRequest request, Conditions conditions);
+  Task<Result<Info>> lease_container(std::string account, std::string name, LeaseRequest request,
+                                     Conditions conditions);
   Task<Result<Info>> blob(BlobKey key, Conditions conditions);
   Task<Result<OpenBlob>> open_blob(BlobKey key, Conditions conditions);
   Task<Result<void>> delete_blob(BlobKey key, Conditions conditions);
@@ -69,13 +95,18 @@ class Blobs {
   Task<Result<void>> sweep();
 
   store::ObjectStore& objects() { return objects_; }
+  const Clock& clock() const { return clock_; }
 
  private:
   Blobs(store::Database& database, store::ObjectStore& objects, const Clock& clock)
       : database_(database), objects_(objects), clock_(clock) {}
-  Result<Info> replace(store::Tx& tx, int64_t container, const BlobKey& key,
-                       store::ContentId content, uint64_t size, const Pairs& headers,
-                       const Pairs& metadata, const Conditions& conditions);
+  Result<Info> replace(store::Tx& tx, int64_t container, const std::string& name,
+                       store::ContentId content, uint64_t size, const NewBlob& wanted,
+                       const Conditions& conditions);
+  // The content with one block more; takes over the reference on it.
+  Result<store::ContentId> append_part(store::Tx& tx, int64_t container, const std::string& name,
+                                       store::ContentId block, uint32_t count);
+  Result<void> forget_parts(store::Tx& tx, int64_t container, const std::string& name);
   Result<void> drop_blocks(store::Tx& tx, int64_t container, const std::string& blob);
   uint64_t next_etag();
 

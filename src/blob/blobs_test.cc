@@ -25,7 +25,7 @@ TEST_F(BlobDomain, AnObserverHearsOfWhatWasDoneAlone) {
   ASSERT_TRUE(put_blob("a", "text"));
   EXPECT_EQ(reason_of(run_task(blobs->delete_blob(BlobKey("site1", "c", "b"), {}))),
             "blob_not_found");
-  ASSERT_TRUE(run_task(blobs->put_block_list(BlobKey("site1", "c", "empty"), {}, {}, {}, {})));
+  ASSERT_TRUE(run_task(blobs->put_block_list(BlobKey("site1", "c", "empty"), {}, {}, {})));
   ASSERT_TRUE(run_task(blobs->delete_blob(BlobKey("site1", "c", "a"), {})));
   EXPECT_EQ(heard, (std::vector<std::string>{"c/a", "c/empty", "c/a"}));
 }
@@ -209,8 +209,8 @@ TEST_F(BlobDomain, WhereTheContainerIsMissingEveryCallSaysSo) {
         reason_of(run_task(blobs->set_container_metadata("site1", "no", {}, {}))),
         reason_of(run_task(blobs->delete_container("site1", "no", {}))),
         reason_of(run_task(blobs->put_blob(at, stage("x"), {}, {}, {}))),
-        reason_of(run_task(blobs->put_block(at, "AAAA", stage("x")))),
-        reason_of(run_task(blobs->put_block_list(at, refs, {}, {}, {}))),
+        reason_of(run_task(blobs->put_block(at, "AAAA", stage("x"), {}))),
+        reason_of(run_task(blobs->put_block_list(at, refs, {}, {}))),
         reason_of(run_task(blobs->block_lists(at))), reason_of(run_task(blobs->blob(at, {}))),
         reason_of(run_task(blobs->open_blob(at, {}))),
         reason_of(run_task(blobs->delete_blob(at, {}))),

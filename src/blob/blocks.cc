@@ -23,9 +23,14 @@ Result<void> Blobs::drop_blocks(Tx& tx, int64_t container, const std::string& na
   return {};
 }
 
-Task<Result<void>> Blobs::put_block(BlobKey key, std::string id, store::StagedContent content) {
-  auto work = [this, key, id, content](Tx& tx) -> Result<void> {
+Task<Result<void>> Blobs::put_block(BlobKey key, std::string id, store::StagedContent content,
+                                    Conditions conditions) {
+  auto work = [this, key, id, content, conditions](Tx& tx) -> Result<void> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
+    TRY(const auto there, find_blob(tx, in.id, key.name));
+    TRY_VOID(may_write(there ? there->info.lease : Lease(), conditions.lease_id, clock_.now(),
+                       Leased::blob));
+    if (there && there->info.type != BlobType::block) return wrong_type();
     TRY(const store::ContentId made, objects_.add(tx, content));
     int64_t old = 0;
     TRY_VOID(
@@ -44,10 +49,12 @@ Task<Result<void>> Blobs::put_block(BlobKey key, std::string id, store::StagedCo
   co_return co_await database_.write(std::move(work));
 }
 
-Task<Result<Info>> Blobs::put_block_list(BlobKey key, std::vector<BlockRef> blocks, Pairs headers,
-                                         Pairs metadata, Conditions conditions) {
-  auto work = [this, key, blocks, headers, metadata, conditions](Tx& tx) -> Result<Info> {
+Task<Result<Info>> Blobs::put_block_list(BlobKey key, std::vector<BlockRef> blocks, NewBlob wanted,
+                                         Conditions conditions) {
+  auto work = [this, key, blocks, wanted, conditions](Tx& tx) -> Result<Info> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
+    TRY(const auto old, find_blob(tx, in.id, key.name));
+    if (old && old->info.type != BlobType::block) return wrong_type();
     struct Known {
       store::ContentId content{};
       uint64_t size = 0;
@@ -84,7 +91,7 @@ Task<Result<Info>> Blobs::put_block_list(BlobKey key, std::vector<BlockRef> bloc
     parts.reserve(chosen.size());
     for (const Known& known : chosen) parts.push_back(known.content);
     TRY(const store::ContentId whole_content, objects_.concatenate(tx, parts));
-    TRY(Info info, replace(tx, in.id, key, whole_content, size, headers, metadata, conditions));
+    TRY(Info info, replace(tx, in.id, key.name, whole_content, size, wanted, conditions));
     for (size_t i = 0; i < blocks.size(); ++i) {
       TRY_VOID(tx.run("INSERT INTO committed_block VALUES(?, ?, ?, ?, ?, ?)",
                       {in.id, std::string_view(key.name), static_cast<int64_t>(i),
@@ -115,6 +122,7 @@ Task<Result<BlockLists>> Blobs::block_lists(BlobKey key) {
         "SELECT id, size FROM uncommitted_block WHERE container = ? AND blob = ? ORDER BY id",
         {in.id, std::string_view(key.name)}, into(lists.uncommitted)));
     TRY(const auto there, find_blob(tx, in.id, key.name));
+    if (there && there->info.type != BlobType::block) return wrong_type();
     if (!there && lists.uncommitted.empty()) return blob_not_found(key);
     if (there) lists.blob = there->info;
     return lists;

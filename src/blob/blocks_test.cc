@@ -43,10 +43,13 @@ TEST_F(BlockDomain, BlocksAloneMakeNoBlob) {
 
 TEST_F(BlockDomain, TheListDecidesOrderAndRepetition) {
   put("x", {{"AAAA", text(1000, 'a')}, {"BBBB", text(2000, 'b')}, {"CCCC", text(3000, 'c')}});
+  NewBlob wanted;
+  wanted.headers = {{"Content-Type", "a/b"}};
+  wanted.metadata = {{"m", "1"}};
   const auto made = run_task(blobs->put_block_list(
       key("x"),
       {{BlockRef::uncommitted, "CCCC"}, {BlockRef::latest, "AAAA"}, {BlockRef::latest, "CCCC"}},
-      {{"Content-Type", "a/b"}}, {{"m", "1"}}, {}));
+      wanted, {}));
   ASSERT_TRUE(made);
   EXPECT_EQ(made->size, 7000u);
   EXPECT_EQ(bytes("x"), text(3000, 'c') + text(1000, 'a') + text(3000, 'c'));
@@ -148,7 +151,7 @@ TEST_F(BlockDomain, SweepDropsWhatWasNotCommittedWithinAWeek) {
   ASSERT_TRUE(put_list("done", {{BlockRef::latest, "AAAA"}}));
   const store::StagedContent shared = stage(text(10, 'a'));
   for (int i = 0; i < 501; ++i)  // more than one group of the sweep
-    ASSERT_TRUE(run_task(blobs->put_block(key("x"), std::to_string(1000 + i), shared)));
+    ASSERT_TRUE(run_task(blobs->put_block(key("x"), std::to_string(1000 + i), shared, {})));
   clock.advance(std::chrono::nanoseconds(1));
   put("x", {{"YYYY", text(20, 'y')}});
   clock.advance(kWeek);  // YYYY has had it to the moment, the others are beyond it

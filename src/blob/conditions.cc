@@ -52,6 +52,12 @@ Result<void> check_write(const Conditions& conditions, const std::optional<Info>
   return {};
 }
 
+Result<void> check_change(const Conditions& conditions, const std::optional<Info>& there,
+                          Write write, WallTime now) {
+  TRY_VOID(check_write(conditions, there, write));
+  return may_write(there ? there->lease : Lease(), conditions.lease_id, now, Leased::blob);
+}
+
 // The same source, read operations: If-None-Match and If-Modified-Since are satisfied by either.
 Result<void> check_read(const Conditions& conditions, const Info& there) {
   if (conditions.if_none_match && *conditions.if_none_match == Conditions::kAny)

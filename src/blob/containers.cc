@@ -29,8 +29,10 @@ Result<std::string> find_service_properties(Tx& tx, std::string_view account) {
 
 }  // namespace
 
-Task<Result<Info>> Blobs::create_container(std::string account, std::string name, Pairs metadata) {
+Task<Result<Info>> Blobs::create_container(std::string account, std::string name, Pairs metadata,
+                                           std::string access) {
   Info info;
+  info.access = std::move(access);
   info.name = name;
   info.created = info.modified = clock_.now();
   info.etag = next_etag();
@@ -38,9 +40,10 @@ Task<Result<Info>> Blobs::create_container(std::string account, std::string name
   auto work = [account, info](Tx& tx) -> Result<Info> {
     const std::string text = pairs_to_json(info.metadata);
     auto made = tx.run(
-        "INSERT INTO container(account, name, modified, etag, metadata) VALUES(?, ?, ?, ?, ?)",
+        "INSERT INTO container(account, name, modified, etag, metadata, access) VALUES(?, ?, ?, ?, "
+        "?, ?)",
         {std::string_view(account), std::string_view(info.name), nanos(info.modified),
-         static_cast<int64_t>(info.etag), std::string_view(text)});
+         static_cast<int64_t>(info.etag), std::string_view(text), std::string_view(info.access)});
     if (!made && made.error().code() == Code::conflict)
       return fail(Code::conflict, "container_exists", "The specified container already exists.");
     if (!made) return std::unexpected(made.error());
@@ -49,9 +52,10 @@ Task<Result<Info>> Blobs::create_container(std::string account, std::string name
   co_return co_await database_.write(std::move(work));
 }
 
-Task<Result<Info>> Blobs::container(std::string account, std::string name) {
-  auto work = [account, name](Tx& tx) -> Result<Info> {
+Task<Result<Info>> Blobs::container(std::string account, std::string name, std::string lease_id) {
+  auto work = [this, account, name, lease_id](Tx& tx) -> Result<Info> {
     TRY(FoundContainer found, find_container(tx, account, name));
+    TRY_VOID(may_read(found.info.lease, lease_id, clock_.now(), Leased::container));
     return found.info;
   };
   co_return co_await database_.read(std::move(work));
@@ -62,6 +66,7 @@ Task<Result<Info>> Blobs::set_container_metadata(std::string account, std::strin
   auto work = [this, account, name, metadata, conditions](Tx& tx) -> Result<Info> {
     TRY(FoundContainer found, find_container(tx, account, name));
     TRY_VOID(check_write(conditions, found.info, Write::change));
+    TRY_VOID(may_read(found.info.lease, conditions.lease_id, clock_.now(), Leased::container));
     found.info.metadata = metadata;
     found.info.modified = clock_.now();
     found.info.etag = next_etag();
@@ -79,6 +84,7 @@ Task<Result<void>> Blobs::delete_container(std::string account, std::string name
   auto work = [this, account, name, conditions](Tx& tx) -> Result<void> {
     TRY(const FoundContainer found, find_container(tx, account, name));
     TRY_VOID(check_write(conditions, found.info, Write::change));
+    TRY_VOID(may_write(found.info.lease, conditions.lease_id, clock_.now(), Leased::container));
     std::vector<int64_t> contents;
     const auto collect = [&](const Row& row) {
       contents.push_back(row.integer(0));
@@ -92,7 +98,9 @@ Task<Result<void>> Blobs::delete_container(std::string account, std::string name
     for (const char* sql :
          {"DELETE FROM committed_block WHERE container = ?",
           "DELETE FROM uncommitted_block WHERE container = ?",
-          "DELETE FROM blob WHERE container = ?", "DELETE FROM container WHERE id = ?"}) {
+          "DELETE FROM append_part WHERE container = ?",
+          "DELETE FROM access_policy WHERE container = ?", "DELETE FROM blob WHERE container = ?",
+          "DELETE FROM container WHERE id = ?"}) {
       TRY_VOID(tx.run(sql, {found.id}));
     }
     return {};
@@ -104,8 +112,9 @@ Task<Result<Page>> Blobs::list_containers(std::string account, ListQuery query) 
   auto work = [account, query](Tx& tx) -> Result<Page> {
     Page page;
     TRY_VOID(
-        tx.each("SELECT name, modified, etag, metadata FROM container WHERE account = ? AND name "
-                ">= ? ORDER BY name",
+        tx.each("SELECT name, modified, etag, metadata, lease_id, lease_seconds, lease_until, "
+                "lease_breaking, access FROM container WHERE account = ? AND name >= ? ORDER BY "
+                "name",
                 {std::string_view(account), std::string_view(std::max(query.prefix, query.marker))},
                 [&](const Row& row) {
                   if (!row.text(0).starts_with(query.prefix)) return false;
@@ -118,6 +127,8 @@ Task<Result<Page>> Blobs::list_containers(std::string account, ListQuery query) 
                   info.modified = WallTime(std::chrono::nanoseconds(row.integer(1)));
                   info.etag = static_cast<uint64_t>(row.integer(2));
                   info.metadata = pairs_from_json(row.text(3));
+                  info.lease = lease_in(row, 4);
+                  info.access = std::string(row.text(8));
                   page.items.push_back(std::move(info));
                   return true;
                 }));
@@ -136,27 +147,26 @@ Task<Result<Page>> Blobs::list_blobs(std::string account, std::string container,
     for (bool more = true; more;) {
       more = false;
       std::string jump;
-      TRY_VOID(
-          tx.each("SELECT name, size, created, modified, etag, headers, metadata FROM blob WHERE "
-                  "container = ? AND name >= ? ORDER BY name",
-                  {in.id, std::string_view(from)}, [&](const Row& row) {
-                    const std::string_view name = row.text(0);
-                    if (!name.starts_with(query.prefix)) return false;
-                    if (page.items.size() + page.prefixes.size() == query.limit) {
-                      page.next = std::string(name);
-                      return false;
-                    }
-                    const size_t cut = query.delimiter.empty()
-                                           ? std::string_view::npos
-                                           : name.find(query.delimiter, query.prefix.size());
-                    if (cut != std::string_view::npos) {
-                      page.prefixes.emplace_back(name.substr(0, cut + query.delimiter.size()));
-                      jump = after_prefix(page.prefixes.back());
-                      return false;
-                    }
-                    page.items.push_back(blob_info(row));
-                    return true;
-                  }));
+      TRY_VOID(tx.each("SELECT " + std::string(kBlobColumns) +
+                           " FROM blob WHERE container = ? AND name >= ? ORDER BY name",
+                       {in.id, std::string_view(from)}, [&](const Row& row) {
+                         const std::string_view name = row.text(0);
+                         if (!name.starts_with(query.prefix)) return false;
+                         if (page.items.size() + page.prefixes.size() == query.limit) {
+                           page.next = std::string(name);
+                           return false;
+                         }
+                         const size_t cut = query.delimiter.empty()
+                                                ? std::string_view::npos
+                                                : name.find(query.delimiter, query.prefix.size());
+                         if (cut != std::string_view::npos) {
+                           page.prefixes.emplace_back(name.substr(0, cut + query.delimiter.size()));
+                           jump = after_prefix(page.prefixes.back());
+                           return false;
+                         }
+                         page.items.push_back(blob_info(row));
+                         return true;
+                       }));
       if (!jump.empty()) {
         from = std::move(jump);
         more = true;

@@ -32,7 +32,8 @@ Result<FoundContainer> find_container(store::Tx& tx, std::string_view account,
                                       std::string_view name) {
   FoundContainer found;
   TRY_VOID(
-      tx.each("SELECT id, modified, etag, metadata FROM container WHERE account = ? AND name = ?",
+      tx.each("SELECT id, modified, etag, metadata, lease_id, lease_seconds, lease_until, "
+              "lease_breaking, access FROM container WHERE account = ? AND name = ?",
               {account, name}, [&](const store::Row& row) {
                 found.id = row.integer(0);
                 found.info.name = std::string(name);
@@ -40,6 +41,8 @@ Result<FoundContainer> find_container(store::Tx& tx, std::string_view account,
                     WallTime(std::chrono::nanoseconds(row.integer(1)));
                 found.info.etag = static_cast<uint64_t>(row.integer(2));
                 found.info.metadata = pairs_from_json(row.text(3));
+                found.info.lease = lease_in(row, 4);
+                found.info.access = std::string(row.text(8));
                 return false;
               }));
   if (found.id == 0)
@@ -53,6 +56,10 @@ std::unexpected<Error> blob_not_found(const BlobKey& key) {
               "there is no blob '" + key.name + "' in the container '" + key.container + "'");
 }
 
+std::unexpected<Error> wrong_type() {
+  return fail(Code::conflict, "invalid_blob_type", "The blob type is invalid for this operation.");
+}
+
 Info blob_info(const store::Row& row) {
   Info info;
   info.name = std::string(row.text(0));
@@ -62,22 +69,80 @@ Info blob_info(const store::Row& row) {
   info.etag = static_cast<uint64_t>(row.integer(4));
   info.headers = pairs_from_json(row.text(5));
   info.metadata = pairs_from_json(row.text(6));
+  info.type = static_cast<BlobType>(row.integer(7));
+  info.blocks = static_cast<uint32_t>(row.integer(8));
+  info.sealed = row.integer(9) != 0;
+  info.lease = lease_in(row, 10);
+  info.copy = pairs_from_json(row.text(14));
+  info.tags = pairs_from_json(row.text(15));
+  info.tier = std::string(row.text(16));
+  info.tier_changed = WallTime(std::chrono::nanoseconds(row.integer(17)));
   return info;
 }
 
 Result<std::optional<FoundBlob>> find_blob(store::Tx& tx, int64_t container,
                                            std::string_view name) {
   std::optional<FoundBlob> found;
-  TRY_VOID(
-      tx.each("SELECT name, size, created, modified, etag, headers, metadata, content FROM blob "
-              "WHERE container = ? AND name = ?",
-              {container, name}, [&](const store::Row& row) {
-                found.emplace();
-                found->info = blob_info(row);
-                found->content = static_cast<store::ContentId>(row.integer(7));
-                return false;
-              }));
+  TRY_VOID(tx.each("SELECT " + std::string(kBlobColumns) +
+                       ", content FROM blob WHERE container = ? AND name = ?",
+                   {container, name}, [&](const store::Row& row) {
+                     found.emplace();
+                     found->info = blob_info(row);
+                     found->content = static_cast<store::ContentId>(row.integer(kBlobColumnCount));
+                     return false;
+                   }));
   return found;
+}
+
+Result<void> save_blob(store::Tx& tx, int64_t container, store::ContentId content,
+                       const Info& info) {
+  const std::string headers = pairs_to_json(info.headers), metadata = pairs_to_json(info.metadata),
+                    copy = pairs_to_json(info.copy), tags = pairs_to_json(info.tags);
+  TRY_VOID(tx.run(
+      "INSERT INTO blob(container, content, " + std::string(kBlobColumns) +
+          ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON "
+          "CONFLICT(container, name) "
+          "DO UPDATE SET content = excluded.content, size = excluded.size, modified = "
+          "excluded.modified, etag = excluded.etag, headers = excluded.headers, metadata = "
+          "excluded.metadata, type = excluded.type, blocks = excluded.blocks, sealed = "
+          "excluded.sealed, lease_id = excluded.lease_id, lease_seconds = excluded.lease_seconds, "
+          "lease_until = excluded.lease_until, lease_breaking = excluded.lease_breaking, copy = "
+          "excluded.copy, tags = "
+          "excluded.tags, tier = excluded.tier, tier_changed = excluded.tier_changed",
+      {container,
+       static_cast<int64_t>(content),
+       std::string_view(info.name),
+       static_cast<int64_t>(info.size),
+       nanos(info.created),
+       nanos(info.modified),
+       static_cast<int64_t>(info.etag),
+       std::string_view(headers),
+       std::string_view(metadata),
+       static_cast<int64_t>(info.type),
+       int64_t{info.blocks},
+       int64_t{info.sealed},
+       std::string_view(info.lease.id),
+       int64_t{info.lease.seconds},
+       nanos(info.lease.until),
+       int64_t{info.lease.breaking},
+       std::string_view(copy),
+       std::string_view(tags),
+       std::string_view(info.tier),
+       nanos(info.tier_changed)}));
+  return {};
+}
+
+Lease lease_in(const store::Row& row, int first) {
+  Lease lease;
+  lease.id = std::string(row.text(first));
+  lease.seconds = static_cast<int>(row.integer(first + 1));
+  lease.until = WallTime(std::chrono::nanoseconds(row.integer(first + 2)));
+  lease.breaking = row.integer(first + 3) != 0;
+  return lease;
+}
+
+void settle_lease(Info& info, WallTime now) {
+  if (!info.lease.locked(now)) info.lease = Lease();
 }
 
 std::string after_prefix(std::string prefix) {

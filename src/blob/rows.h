@@ -20,10 +20,22 @@ struct FoundBlob {
   Info info;
 };
 std::unexpected<Error> blob_not_found(const BlobKey& key);
+std::unexpected<Error> wrong_type();
 // nullopt where it is not there.
 Result<std::optional<FoundBlob>> find_blob(store::Tx& tx, int64_t container, std::string_view name);
-// Columns 0…: name, size, created, modified, etag, headers, metadata.
+// What blob_info() reads, in order.
+inline constexpr std::string_view kBlobColumns =
+    "name, size, created, modified, etag, headers, metadata, type, blocks, sealed, lease_id, "
+    "lease_seconds, lease_until, lease_breaking, copy, tags, tier, tier_changed";
+inline constexpr int kBlobColumnCount = 18;
 Info blob_info(const store::Row& row);
+// The row of info.name, made or replaced.
+Result<void> save_blob(store::Tx& tx, int64_t container, store::ContentId content,
+                       const Info& info);
+// lease_id and the three columns after it.
+Lease lease_in(const store::Row& row, int first_column);
+// A write of what is no longer leased ends what is left of the lease.
+void settle_lease(Info& info, WallTime now);
 
 // The least text that is greater than every text with this prefix; empty where there is none.
 std::string after_prefix(std::string prefix);

@@ -49,12 +49,11 @@ struct TestBlobs : store::ObjectRig {
                                     std::move(metadata), conditions));
   }
   Result<void> put_block(std::string name, std::string id, const std::string& bytes) {
-    return run_task(blobs->put_block(key(std::move(name)), std::move(id), stage(bytes)));
+    return run_task(blobs->put_block(key(std::move(name)), std::move(id), stage(bytes), {}));
   }
   Result<Info> put_list(std::string name, std::vector<BlockRef> blocks,
                         Conditions conditions = {}) {
-    return run_task(
-        blobs->put_block_list(key(std::move(name)), std::move(blocks), {}, {}, conditions));
+    return run_task(blobs->put_block_list(key(std::move(name)), std::move(blocks), {}, conditions));
   }
   Result<void> delete_blob(std::string name, Conditions conditions = {}) {
     return run_task(blobs->delete_blob(key(std::move(name)), conditions));

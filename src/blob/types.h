@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "blob/lease.h"
 
 namespace holdfast::blob {
 
@@ -18,6 +19,8 @@ struct BlobKey {
   std::string account, container, name;
 };
 
+enum class BlobType { block, append };
+
 struct Info {  // of a container or a blob
   std::string name;
   uint64_t size = 0;
@@ -25,6 +28,36 @@ struct Info {  // of a container or a blob
   uint64_t etag = 0;
   Pairs headers;  // Content-Type, Content-Encoding, …, Content-MD5 (base64)
   Pairs metadata;
+  Lease lease;
+  // Of a blob alone.
+  BlobType type = BlobType::block;
+  uint32_t blocks = 0;  // that were appended
+  bool sealed = false;  // no more may be
+  Pairs copy;           // of what it is a copy: id, source, status, progress, completed
+  Pairs tags;
+  std::string tier;  // "": the account's own, Hot
+  WallTime tier_changed;
+  std::string snapshot;  // its time, as the protocol writes it; "" for the blob itself
+  // Of a container alone: what anyone may read: "", "blob" or "container".
+  std::string access;
+};
+
+// A stored access policy: what a service SAS that names it leaves out. As the client sent it.
+struct Policy {
+  std::string id, start, expiry, permissions;
+};
+struct Access {
+  Info container;
+  std::vector<Policy> policies;
+};
+
+struct NewBlob {
+  Pairs headers, metadata;
+  BlobType type = BlobType::block;
+  uint32_t blocks = 0;
+  bool sealed = false;
+  Pairs copy, tags;
+  std::string tier;
 };
 
 // An ETag is a value or kAny ("*").
@@ -32,6 +65,7 @@ struct Conditions {
   static constexpr uint64_t kAny = 0;
   std::optional<uint64_t> if_match, if_none_match;
   std::optional<WallTime> if_modified_since, if_unmodified_since;
+  std::string lease_id;      // "": none was named
   bool create_only = false;  // the credential may make a blob, but not overwrite one
 
   bool any() const {
@@ -47,6 +81,18 @@ Result<void> check_write(const Conditions& conditions, const std::optional<Info>
 // precondition_failed "condition_not_met" (412) or "not_modified" (304); invalid_argument
 // "unsatisfiable_condition".
 Result<void> check_read(const Conditions& conditions, const Info& there);
+
+// Every write of a blob asks these, and its lease. Reasons of check_write and may_write.
+Result<void> check_change(const Conditions& conditions, const std::optional<Info>& there,
+                          Write write, WallTime now);
+
+struct AppendConditions {
+  std::optional<uint64_t> position, max_size;  // where it begins; what the blob may grow to
+};
+struct Appended {
+  Info info;
+  uint64_t offset = 0;
+};
 
 struct BlockRef {
   enum Kind { committed, uncommitted, latest } kind;

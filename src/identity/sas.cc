@@ -47,23 +47,31 @@ std::string canonical_name(std::string_view account, const std::string& containe
   return "/blob/" + std::string(account) + "/" + container + (blob.empty() ? "" : "/" + blob);
 }
 
-Result<void> check_time(const http::Request& request, const Clock& clock) {
+// sp, st or se: of the signature or of its policy, never of both.
+Result<std::string> granted(const http::Request& request, std::string_view name,
+                            const std::string& stored) {
+  std::string own = field(request, name);
+  if (!own.empty() && !stored.empty())
+    return refuse("authentication_failed", "the field " + std::string(name) +
+                                               " is in the signature and in its access policy");
+  return own.empty() ? stored : own;
+}
+
+Result<void> check_time(const std::string& start, const std::string& end, const Clock& clock) {
   const WallTime now = clock.now();
-  const auto expiry = parse_rfc3339(field(request, "se"));
+  const auto expiry = parse_rfc3339(end);
   if (!expiry)
     return fail(Code::invalid_argument, "sas_query", "the signature has no valid expiry (se)");
   if (now >= *expiry)
-    return refuse(
-        "authentication_failed",
-        "Signature not valid in the specified time frame: it expired at " + field(request, "se"));
-  if (const auto start = request.query_value("st")) {
-    const auto from = parse_rfc3339(*start);
+    return refuse("authentication_failed",
+                  "Signature not valid in the specified time frame: it expired at " + end);
+  if (!start.empty()) {
+    const auto from = parse_rfc3339(start);
     if (!from)
       return fail(Code::invalid_argument, "sas_query", "the signature's start (st) is not a time");
     if (now < *from)
-      return refuse(
-          "authentication_failed",
-          "Signature not valid in the specified time frame: it starts at " + std::string(*start));
+      return refuse("authentication_failed",
+                    "Signature not valid in the specified time frame: it starts at " + start);
   }
   return {};
 }
@@ -127,8 +135,6 @@ Result<SasGrant> verify_sas(const http::Request& request, std::string_view accou
   const auto get = [&](std::string_view name) { return field(request, name); };
   if (get("sv").size() != 10)
     return fail(Code::invalid_argument, "sas_query", "the signature has no valid version (sv)");
-  if (!get("si").empty())
-    return fail(Code::unsupported, "sas_query", "stored access policies (si) are not offered");
   if (!get("skoid").empty())
     return fail(Code::unsupported, "sas_query", "user delegation signatures are not offered");
   const std::string type = get("sr");
@@ -145,11 +151,20 @@ Result<SasGrant> verify_sas(const http::Request& request, std::string_view accou
   if (!right)
     return refuse("authentication_failed",
                   "Signature did not match. String to sign used was " + text);
-  TRY_VOID(check_time(request, clock));
+  const std::string id = get("si");
+  if (!id.empty() && (!wanted.policy || type.empty()))
+    return refuse("authentication_failed", "there is no stored access policy '" + id + "'");
+  const StoredPolicy policy = wanted.policy.value_or(StoredPolicy("", "", ""));
+  TRY(const std::string permissions, granted(request, "sp", policy.permissions));
+  TRY(const std::string start, granted(request, "st", policy.start));
+  TRY(const std::string end, granted(request, "se", policy.expiry));
+  TRY_VOID(check_time(start, end, clock));
   TRY_VOID(check_origin(request));
   TRY_VOID(check_reach(request, wanted));
+  if (wanted.key_only)
+    return refuse("sas_permission", "this is for the holder of the account's key alone");
   SasGrant grant;
-  grant.permissions = get("sp");
+  grant.permissions = permissions;
   const std::string enough = wanted.alternative + wanted.permission;
   if (wanted.permission != 0 && grant.permissions.find_first_of(enough) == std::string::npos) {
     return refuse("sas_permission", std::string("this signature has not the permission '") +

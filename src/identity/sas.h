@@ -12,12 +12,23 @@
 
 namespace holdfast::identity {
 
+// A stored access policy: what the signature that names it leaves out. "": left to the signature.
+struct StoredPolicy {
+  StoredPolicy(std::string permissions_, std::string start_, std::string expiry_)
+      : permissions(std::move(permissions_)),
+        start(std::move(start_)),
+        expiry(std::move(expiry_)) {}
+  std::string permissions, start, expiry;
+};
+
 // What a request wants, for the checks of a SAS.
 struct Wanted {
   char permission = 0;      // r a c w d l t … ; 0: any will do
   std::string alternative;  // further letters of which one is enough ("c" beside 'w' for creating)
   char resource = 'o';      // s service, c container, o blob
   std::string container, blob;
+  bool key_only = false;               // no signature permits it
+  std::optional<StoredPolicy> policy;  // the one that the request names in si
 };
 
 struct SasGrant {

@@ -223,10 +223,39 @@ TEST_F(Made, RefusesWhatWasChanged) {
   EXPECT_FALSE(verify_sas(request_with(query), "site2", kKeys, wanted, clock));
 }
 
-TEST_F(Made, SaysThatPoliciesAreNotOffered) {
-  const auto grant = ask("&si=policy");
-  ASSERT_FALSE(grant);
-  EXPECT_EQ(grant.error().code(), Code::unsupported);
+// The query of a signature that leaves everything to a policy, or what `fields` say.
+std::string by_policy(const std::string& fields, const std::string& permissions,
+                      const std::string& start, const std::string& expiry) {
+  const std::string text = permissions + "\n" + start + "\n" + expiry +
+                           "\n/blob/site1/c/x\nreader\n\n\n2021-12-02\nb\n\n\n\n\n\n\n";
+  return "sv=2021-12-02&sr=b&si=reader" + fields + "&sig=" + percent_encode(sign(kKeys[0], text));
+}
+
+TEST_F(Made, APolicySaysWhatTheSignatureLeavesOut) {
+  const std::string end = format_rfc3339(clock.now() + std::chrono::hours(1), 0);
+  const auto outcome = [&](const std::string& query) {
+    const auto grant = verify_sas(request_with(query), "site1", kKeys, wanted, clock);
+    return std::string(grant ? "granted" : grant.error().reason());
+  };
+  const std::string bare = by_policy("", "", "", "");
+  EXPECT_EQ(outcome(bare), "authentication_failed") << "there is no such policy";
+  wanted.policy.emplace("r", "", end);
+  EXPECT_EQ(outcome(bare), "granted");
+  wanted.permission = 'w';
+  EXPECT_EQ(outcome(bare), "sas_permission");
+  wanted.permission = 'r';
+  EXPECT_EQ(outcome(by_policy("&sp=r", "r", "", "")), "authentication_failed") << "sp twice";
+  wanted.policy.emplace("", "", end);
+  EXPECT_EQ(outcome(by_policy("&sp=r", "r", "", "")), "granted");
+  clock.advance(std::chrono::hours(1));
+  EXPECT_EQ(outcome(by_policy("&sp=r", "r", "", "")), "authentication_failed");
+  wanted.policy.emplace("r", "", "");
+  EXPECT_EQ(outcome(bare), "sas_query") << "no one says when it ends";
+}
+
+TEST_F(Made, SomeThingsAreForTheKeyAlone) {
+  wanted.key_only = true;
+  EXPECT_EQ(reason(), "sas_permission");
 }
 
 }  // namespace

@@ -88,11 +88,9 @@ def test_impossible_conditions(account, container, headers):
 
 @pytest.mark.parametrize("method, path, headers, word", [
     ("PUT", "/tests/b?comp=snapshot", {}, "Snapshot Blob"),
-    ("PUT", "/tests/b?comp=lease", {"x-ms-lease-action": "acquire"}, "Lease Blob"),
     ("PUT", "/tests/b", {"x-ms-blob-type": "PageBlob", "x-ms-blob-content-length": "512"}, "PageBlob"),
-    ("PUT", "/tests/b", {"x-ms-copy-source": "http://x/y"}, "Copy Blob"),
-    ("PUT", "/tests/b?comp=appendblock", {}, "Append Block"), ("GET", "/tests/b?comp=tags", {}, "Get Blob Tags"),
-    ("GET", "/tests?restype=container&comp=acl", {}, "Get Container ACL"), ("POST", "/?comp=batch", {}, "Blob Batch"),
+    ("PUT", "/tests/b?comp=page", {}, "Put Page"),
+    ("GET", "/tests?restype=container&comp=blobs&where=a", {}, "Find Blobs by Tags"), ("POST", "/?comp=batch", {}, "Blob Batch"),
     ("GET", "/tests/b?snapshot=2020-01-01T00:00:00.0000000Z", {}, "snapshots"), ("GET", "/tests/b?comp=unheard-of", {}, "unheard-of")])
 def test_what_is_not_offered_is_named(account, container, method, path, headers, word):
     answer = send(account, method, path, headers=headers)

@@ -92,7 +92,20 @@ Result<std::optional<WallTime>> time_in(const http::Request& request, std::strin
   return *time;
 }
 
+Result<Conditions> http_conditions(const http::Request& request, const std::string& prefix) {
+  Conditions conditions;
+  TRY(conditions.if_match, etag_in(request, prefix + "If-Match"));
+  TRY(conditions.if_none_match, etag_in(request, prefix + "If-None-Match"));
+  TRY(conditions.if_modified_since, time_in(request, prefix + "If-Modified-Since"));
+  TRY(conditions.if_unmodified_since, time_in(request, prefix + "If-Unmodified-Since"));
+  return conditions;
+}
+
 }  // namespace
+
+Result<Conditions> source_conditions_of(const http::Request& request) {
+  return http_conditions(request, "x-ms-source-");
+}
 
 Result<Address> address_of(const http::Request& request) {
   std::string_view path = std::string_view(request.path).substr(1);
@@ -143,11 +156,8 @@ Result<void> check_blob_name(std::string_view name) {
 
 Result<Conditions> conditions_of(const Call& call, Use use) {
   const http::Request& request = call.request;
-  Conditions conditions;
-  TRY(conditions.if_match, etag_in(request, "If-Match"));
-  TRY(conditions.if_none_match, etag_in(request, "If-None-Match"));
-  TRY(conditions.if_modified_since, time_in(request, "If-Modified-Since"));
-  TRY(conditions.if_unmodified_since, time_in(request, "If-Unmodified-Since"));
+  TRY(Conditions conditions, http_conditions(request, ""));
+  conditions.lease_id = lower(trim(request.headers.get_or("x-ms-lease-id", "")));
   conditions.create_only = call.create_only;
   // A write takes an ETag with the date that goes with it, and nothing more.
   const int count = conditions.if_match.has_value() + conditions.if_none_match.has_value() +
@@ -236,6 +246,19 @@ http::Response written(unsigned status, const Info& info) {
   response.header("ETag", "\"" + etag_text(info.etag) + "\"")
       .header("Last-Modified", format_http_date(info.modified));
   return response;
+}
+
+void add_lease(http::Response& response, const Lease& lease, WallTime now) {
+  const LeaseState state = lease.state(now);
+  response.header("x-ms-lease-status", lease.locked(now) ? "locked" : "unlocked")
+      .header("x-ms-lease-state", std::string(to_string(state)));
+  if (state == LeaseState::leased)
+    response.header("x-ms-lease-duration",
+                    lease.seconds == Lease::kInfinite ? "infinite" : "fixed");
+}
+
+std::string_view type_text(BlobType type) {
+  return type == BlobType::append ? "AppendBlob" : "BlockBlob";
 }
 
 void add_metadata(http::Response& response, const Pairs& metadata) {

@@ -3,9 +3,10 @@
 namespace holdfast::blob {
 namespace {
 
-http::Response container_response(unsigned status, const Info& info) {
+http::Response container_response(unsigned status, const Info& info, WallTime now) {
   http::Response response = written(status, info);
-  response.header("x-ms-lease-status", "unlocked").header("x-ms-lease-state", "available");
+  add_lease(response, info.lease, now);
+  if (!info.access.empty()) response.header("x-ms-blob-public-access", info.access);
   response.header("x-ms-has-immutability-policy", "false").header("x-ms-has-legal-hold", "false");
   add_metadata(response, info.metadata);
   return response;
@@ -16,15 +17,19 @@ http::Response container_response(unsigned status, const Info& info) {
 Answer create_container(Call& call) {
   CO_TRY_VOID(check_container_name(call.address.container));
   CO_TRY(Pairs metadata, metadata_of(call.request));
-  CO_TRY(const Info info, co_await call.blobs.create_container(
-                              call.address.account, call.address.container, std::move(metadata)));
+  CO_TRY(std::string access, public_access_of(call.request));
+  CO_TRY(const Info info,
+         co_await call.blobs.create_container(call.address.account, call.address.container,
+                                              std::move(metadata), std::move(access)));
   co_return written(201, info);
 }
 
 Answer get_container(Call& call) {
+  CO_TRY(Conditions conditions, conditions_of(call, Use::read));
   CO_TRY(const Info info,
-         co_await call.blobs.container(call.address.account, call.address.container));
-  co_return container_response(200, info);
+         co_await call.blobs.container(call.address.account, call.address.container,
+                                       std::move(conditions.lease_id)));
+  co_return container_response(200, info, call.blobs.clock().now());
 }
 
 Answer set_container_metadata(Call& call) {

@@ -26,8 +26,14 @@ Result<ListQuery> query_of(const http::Request& request) {
   return query;
 }
 
-bool wants_metadata(const http::Request& request) {
-  return request.query_value("include").value_or("").find("metadata") != std::string_view::npos;
+std::string_view include_of(const http::Request& request) {
+  return request.query_value("include").value_or("");
+}
+
+// Whether the list of what to include names this.
+bool named(std::string_view include, std::string_view what) {
+  const auto words = split(include, ',');
+  return std::find(words.begin(), words.end(), what) != words.end();
 }
 
 std::string metadata_element(const Pairs& metadata) {
@@ -36,7 +42,16 @@ std::string metadata_element(const Pairs& metadata) {
   return out + "</Metadata>";
 }
 
-std::string blob_element(const Info& info, bool with_metadata) {
+std::string lease_elements(const Lease& lease, WallTime now) {
+  const LeaseState state = lease.state(now);
+  std::string out = element("LeaseStatus", lease.locked(now) ? "locked" : "unlocked") +
+                    element("LeaseState", to_string(state));
+  if (state == LeaseState::leased)
+    out += element("LeaseDuration", lease.seconds == Lease::kInfinite ? "infinite" : "fixed");
+  return out;
+}
+
+std::string blob_element(const Info& info, std::string_view include, WallTime now) {
   std::string out = "<Blob>" + name_element(info.name) + "<Properties>";
   out += element("Creation-Time", format_http_date(info.created)) +
          element("Last-Modified", format_http_date(info.modified));
@@ -46,12 +61,24 @@ std::string blob_element(const Info& info, bool with_metadata) {
                            "Content-Disposition", "Cache-Control"}) {
     out += element(name, value_of(info.headers, name));
   }
-  out +=
-      "<BlobType>BlockBlob</BlobType><AccessTier>Hot</AccessTier><AccessTierInferred>true</"
-      "AccessTierInferred>"
-      "<LeaseStatus>unlocked</LeaseStatus><LeaseState>available</"
-      "LeaseState><ServerEncrypted>false</ServerEncrypted></Properties>";
-  if (with_metadata) out += metadata_element(info.metadata);
+  out += element("BlobType", type_text(info.type)) +
+         (info.tier.empty()
+              ? "<AccessTier>Hot</AccessTier><AccessTierInferred>true</AccessTierInferred>"
+              : element("AccessTier", info.tier)) +
+         lease_elements(info.lease, now);
+  if (!info.tags.empty()) out += element("TagCount", std::to_string(info.tags.size()));
+  if (named(include, "copy") && !info.copy.empty()) {
+    for (const auto& [name, tag] :
+         {std::pair("id", "CopyId"), std::pair("source", "CopySource"),
+          std::pair("status", "CopyStatus"), std::pair("progress", "CopyProgress"),
+          std::pair("completed", "CopyCompletionTime")}) {
+      out += element(tag, value_of(info.copy, name));
+    }
+  }
+  if (info.sealed) out += "<Sealed>true</Sealed>";
+  out += "<ServerEncrypted>false</ServerEncrypted></Properties>";
+  if (named(include, "metadata")) out += metadata_element(info.metadata);
+  if (named(include, "tags") && !info.tags.empty()) out += tags_element(info.tags);
   return out + "</Blob>";
 }
 
@@ -83,7 +110,7 @@ Answer list_blobs(Call& call) {
   CO_TRY(const ListQuery query, query_of(call.request));
   CO_TRY(const Page page,
          co_await call.blobs.list_blobs(call.address.account, call.address.container, query));
-  const bool metadata = wants_metadata(call.request);
+  const std::string_view include = include_of(call.request);
   std::string body =
       list_head(call.request, query,
                 "ServiceEndpoint=\"" + xml_escape(endpoint(call)) + "\" ContainerName=\"" +
@@ -94,7 +121,7 @@ Answer list_blobs(Call& call) {
   for (const Info& info : page.items) {
     while (at < page.prefixes.size() && page.prefixes[at] < info.name)
       body += "<BlobPrefix>" + name_element(page.prefixes[at++]) + "</BlobPrefix>";
-    body += blob_element(info, metadata);
+    body += blob_element(info, include, call.blobs.clock().now());
   }
   while (at < page.prefixes.size())
     body += "<BlobPrefix>" + name_element(page.prefixes[at++]) + "</BlobPrefix>";
@@ -105,7 +132,7 @@ Answer list_blobs(Call& call) {
 Answer list_containers(Call& call) {
   CO_TRY(const ListQuery query, query_of(call.request));
   CO_TRY(const Page page, co_await call.blobs.list_containers(call.address.account, query));
-  const bool metadata = wants_metadata(call.request);
+  const std::string_view include = include_of(call.request);
   std::string body =
       list_head(call.request, query, "ServiceEndpoint=\"" + xml_escape(endpoint(call)) + "\"") +
       "<Containers>";
@@ -113,8 +140,9 @@ Answer list_containers(Call& call) {
     body += "<Container>" + element("Name", info.name) + "<Properties>" +
             element("Last-Modified", format_http_date(info.modified)) +
             element("Etag", etag_text(info.etag)) +
-            "<LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState></Properties>";
-    if (metadata) body += metadata_element(info.metadata);
+            lease_elements(info.lease, call.blobs.clock().now()) +
+            (info.access.empty() ? "" : element("PublicAccess", info.access)) + "</Properties>";
+    if (named(include, "metadata")) body += metadata_element(info.metadata);
     body += "</Container>";
   }
   body += "</Containers>" + next_marker(page) + "</EnumerationResults>";

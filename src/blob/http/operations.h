@@ -16,6 +16,8 @@ struct Operation {
   char permission;           // that a SAS must have; 0: any will do
   std::string_view or_else;  // letters of which one does as well
   Answer (*run)(Call&);
+  // What a container's public access lets anyone do: 'b' at both levels, 'c' at the container's.
+  char anyone = 0;
 };
 
 std::span<const Operation> operations();
@@ -27,10 +29,20 @@ Answer create_container(Call& call);
 Answer get_container(Call& call);
 Answer set_container_metadata(Call& call);
 Answer delete_container(Call& call);
+// access.cc
+Answer get_container_access(Call& call);
+Answer set_container_access(Call& call);
 // account.cc
 Answer get_account_information(Call& call);
 Answer get_service_properties(Call& call);
 Answer set_service_properties(Call& call);
+// copy.cc
+Answer copy_blob(Call& call);  // Put Blob From URL too
+Answer abort_copy(Call& call);
+// tags.cc
+Answer get_blob_tags(Call& call);
+Answer set_blob_tags(Call& call);
+Answer set_blob_tier(Call& call);
 // lists.cc
 Answer list_containers(Call& call);
 Answer list_blobs(Call& call);
@@ -39,6 +51,12 @@ Answer get_block_list(Call& call);
 Answer put_blob(Call& call);
 Answer put_block(Call& call);
 Answer put_block_list(Call& call);
+// append.cc
+Answer append_block(Call& call);
+Answer seal_blob(Call& call);
+// leases.cc
+Answer lease_blob(Call& call);
+Answer lease_container(Call& call);
 // changes.cc
 Answer delete_blob(Call& call);
 Answer set_blob_metadata(Call& call);

@@ -8,16 +8,27 @@ namespace {
 
 constexpr uint64_t kHashedRange = 4 << 20;
 
-http::Response described(unsigned status, const Info& info) {
+http::Response described(unsigned status, const Info& info, WallTime now) {
   http::Response response = written(status, info);
   response.header("Accept-Ranges", "bytes")
-      .header("x-ms-blob-type", "BlockBlob")
+      .header("x-ms-blob-type", std::string(type_text(info.type)))
       .header("x-ms-creation-time", format_http_date(info.created));
-  response.header("x-ms-lease-status", "unlocked")
-      .header("x-ms-lease-state", "available")
-      .header("x-ms-server-encrypted", "false");
+  add_lease(response, info.lease, now);
+  response.header("x-ms-server-encrypted", "false");
+  if (info.type == BlobType::append) {
+    response.header("x-ms-blob-committed-block-count", std::to_string(info.blocks));
+    if (info.sealed) response.header("x-ms-blob-sealed", "true");
+  }
   for (const auto& [name, value] : info.headers) response.header(name, value);
   add_metadata(response, info.metadata);
+  if (!info.tags.empty()) response.header("x-ms-tag-count", std::to_string(info.tags.size()));
+  for (const auto& [name, header] :
+       {std::pair("id", "x-ms-copy-id"), std::pair("source", "x-ms-copy-source"),
+        std::pair("status", "x-ms-copy-status"), std::pair("progress", "x-ms-copy-progress"),
+        std::pair("completed", "x-ms-copy-completion-time")}) {
+    if (const auto value = value_of(info.copy, name); !value.empty())
+      response.header(header, std::string(value));
+  }
   return response;
 }
 
@@ -62,8 +73,13 @@ Answer head_blob(Call& call) {
   CO_TRY_VOID(check_no_snapshot(call.request));
   CO_TRY(const Conditions conditions, conditions_of(call, Use::read));
   CO_TRY(const Info info, co_await call.blobs.blob(call.key(), conditions));
-  http::Response response = described(200, info);
-  response.header("x-ms-access-tier", "Hot").header("x-ms-access-tier-inferred", "true");
+  http::Response response = described(200, info, call.blobs.clock().now());
+  if (info.tier.empty()) {
+    response.header("x-ms-access-tier", "Hot").header("x-ms-access-tier-inferred", "true");
+  } else {
+    response.header("x-ms-access-tier", info.tier)
+        .header("x-ms-access-tier-change-time", format_http_date(info.tier_changed));
+  }
   for (const auto& [name, value] : call.overrides) response.header(name, value);
   response.announced_length = info.size;
   co_return response;
@@ -80,7 +96,7 @@ Answer get_blob(Call& call) {
     co_return fail(Code::invalid_argument, "invalid_header",
                    "a checksum is offered for a range; there is none");
   if (!range) {
-    http::Response response = described(200, blob.info);
+    http::Response response = described(200, blob.info, call.blobs.clock().now());
     for (const auto& [name, value] : call.overrides) response.header(name, value);
     store::set_body(response, blob.content, 0, blob.info.size);
     co_return response;
@@ -93,7 +109,7 @@ Answer get_blob(Call& call) {
     co_return response;
   }
   const uint64_t first = range->first, last = std::min(range->last, blob.info.size - 1);
-  http::Response response = described(206, blob.info);
+  http::Response response = described(206, blob.info, call.blobs.clock().now());
   response.header("Content-Range", "bytes " + std::to_string(first) + "-" + std::to_string(last) +
                                        "/" + std::to_string(blob.info.size));
   // The stored MD5 is the whole blob's; beside a range it has another name.

@@ -21,18 +21,12 @@ Result<void> check_version(const http::Request& request) {
 
 // Headers that change what a request means. Ignoring one of these would break a promise; others
 // that are not known are ignored.
-Result<void> check_meaning(const http::Request& request, const Address& address) {
+Result<void> check_meaning(const http::Request& request) {
   static constexpr std::string_view refused[] = {"x-ms-if-tags", "x-ms-encryption-key",
                                                  "x-ms-encryption-scope", "x-ms-structured-body"};
   for (std::string_view name : refused) {
     if (request.headers.get(name))
       return fail(Code::unsupported, "the header " + std::string(name) + " is not offered");
-  }
-  if (request.headers.get("x-ms-lease-id")) {
-    return fail(Code::precondition_failed,
-                address.blob.empty() ? "container_not_leased" : "blob_not_leased",
-                "There is currently no lease on the " +
-                    std::string(address.blob.empty() ? "container." : "blob."));
   }
   return {};
 }
@@ -44,35 +38,79 @@ struct Service {
   const identity::Accounts& accounts;
   const Clock& clock;
 
+  // Whether the container's public access lets anyone do this.
+  Task<Result<bool>> open_to_anyone(const Call& call, const Operation& operation) const {
+    if (operation.anyone == 0 || !accounts.find(call.address.account)) co_return false;
+    const auto there = co_await blobs.container(call.address.account, call.address.container);
+    if (!there && there.error().code() != Code::not_found) co_return std::unexpected(there.error());
+    co_return there &&
+        (there->access == "container" || (there->access == "blob" && operation.anyone == 'b'));
+  }
+
+  // What the SAS leaves to the stored access policy that it names.
+  Task<Result<std::optional<identity::StoredPolicy>>> stored_policy(const Call& call) const {
+    const std::string_view id = call.request.query_value("si").value_or("");
+    if (id.empty() || call.address.container.empty()) co_return std::nullopt;
+    const auto access = co_await blobs.container_access(call.address.account,
+                                                        call.address.container, std::string());
+    if (!access && access.error().code() != Code::not_found)
+      co_return std::unexpected(access.error());
+    if (!access) co_return std::nullopt;
+    for (const Policy& policy : access->policies) {
+      if (policy.id == id)
+        co_return identity::StoredPolicy(policy.permissions, policy.start, policy.expiry);
+    }
+    co_return std::nullopt;
+  }
+
   // Fills in what the credential says about the call.
-  Result<void> authorize(Call& call, const Operation& operation) const {
+  Task<Result<void>> authorize(Call& call, const Operation& operation) const {
     const http::Request& request = call.request;
     const bool sas = identity::has_sas(request) && !request.headers.get("Authorization");
-    if (!sas && !request.headers.get("Authorization"))
-      return fail(Code::unauthenticated, "missing_authorization",
-                  "Server failed to authenticate the request. There is no Authorization header "
-                  "and no shared access signature.");
+    if (!sas && !request.headers.get("Authorization")) {
+      CO_TRY(const bool open, co_await open_to_anyone(call, operation));
+      if (open) co_return Result<void>();
+      co_return fail(Code::unauthenticated, "missing_authorization",
+                     "Server failed to authenticate the request. There is no Authorization header "
+                     "and no shared access signature.");
+    }
     auto account = accounts.find(call.address.account);
     // An unknown account is not told from a wrong key.
     if (!account)
-      return fail(
+      co_return fail(
           Code::denied, "authentication_failed",
           "there is no account '" + call.address.account + "', or the signature is not its own");
+    call.by_key = !sas;
     if (!sas)
-      return identity::verify_shared_key(request, call.address.account, (*account)->keys, clock);
+      co_return identity::verify_shared_key(request, call.address.account, (*account)->keys, clock);
     identity::Wanted wanted;
     wanted.permission = operation.permission;
     wanted.alternative = std::string(operation.or_else);
     wanted.resource = operation.level;
     wanted.container = call.address.container;
     wanted.blob = call.address.blob;
-    TRY(identity::SasGrant grant,
-        identity::verify_sas(request, call.address.account, (*account)->keys, wanted, clock));
+    wanted.key_only =
+        operation.run == get_container_access || operation.run == set_container_access;
+    CO_TRY(wanted.policy, co_await stored_policy(call));
+    CO_TRY(identity::SasGrant grant,
+           identity::verify_sas(request, call.address.account, (*account)->keys, wanted, clock));
     // 'c' alone makes new blobs; only 'w' overwrites.
     call.create_only = operation.level == 'o' && operation.permission == 'w' &&
                        grant.permissions.find('w') == std::string::npos;
     call.overrides = std::move(grant.overrides);
-    return {};
+    co_return Result<void>();
+  }
+
+  // The account's key opens all that is the account's; else the source's own address must.
+  Task<Result<void>> may_read_source(const Call& call, Call& source) const {
+    CO_TRY(const Operation* read, find_operation(source.request, source.address));
+    if (read->run != get_blob)
+      co_return fail(Code::invalid_argument, "invalid_header",
+                     "x-ms-copy-source must be the address of a blob");
+    if (call.by_key && call.address.account == source.address.account &&
+        !identity::has_sas(source.request))
+      co_return Result<void>();
+    co_return co_await authorize(source, *read);
   }
 
   Task<Result<http::Response>> run(http::Request& request) const {
@@ -80,8 +118,9 @@ struct Service {
     CO_TRY_VOID(check_version(request));
     CO_TRY(const Operation* operation, find_operation(request, address));
     Call call(request, std::move(address), blobs);
-    CO_TRY_VOID(authorize(call, *operation));
-    CO_TRY_VOID(check_meaning(request, call.address));
+    CO_TRY_VOID(co_await authorize(call, *operation));
+    CO_TRY_VOID(check_meaning(request));
+    call.may_read_source = [this, &call](Call& source) { return may_read_source(call, source); };
     co_return co_await operation->run(call);
   }
 

@@ -146,6 +146,16 @@ const std::map<std::string_view, std::string_view> kLetters = {
     {"Set Blob Metadata", "w"},
     {"Set Blob Properties", "w"},
     {"Delete Blob", "d"},
+    {"Append Block", "aw"},
+    {"Append Blob Seal", "w"},
+    {"Lease Blob", "wd"},
+    {"Lease Container", "wd"},
+    {"Get Container ACL", ""},  // for the key alone
+    {"Set Container ACL", ""},
+    {"Abort Copy Blob", "w"},
+    {"Get Blob Tags", "t"},
+    {"Set Blob Tags", "t"},
+    {"Set Blob Tier", "w"},
 };
 
 TEST_F(BlobService, EveryOperationNeedsItsPermission) {
@@ -303,6 +313,24 @@ TEST_F(BlobService, RangesAndTheirChecksums) {
   const Answer beyond = ask("GET", "/site1/c/x", {{"x-ms-range", "bytes=1000-"}});
   EXPECT_EQ(beyond.status, 416u);
   EXPECT_EQ(beyond.headers.get("Content-Range"), "bytes */1000");
+}
+
+TEST_F(BlobService, ASourceIsOfThisServerAndForThisCaller) {
+  ASSERT_TRUE(put_blob("secret", "secret"));
+  const auto copy = [this](const std::string& url, const std::string& query) {
+    return handle(make_request("PUT", "/site1/c/x?" + query,
+                               {{"Host", "hub:1"}, {"x-ms-copy-source", url}}))
+        .code();
+  };
+  const std::string writer = sas("cw"), here = "http://hub:1/site1/c/secret";
+  EXPECT_EQ(copy(here, writer), "CannotVerifyCopySource");
+  EXPECT_EQ(copy(here + "?" + sas("w", "secret"), writer), "CannotVerifyCopySource");
+  EXPECT_EQ(copy("http://hub:2/site1/c/secret", writer), "CannotVerifyCopySource");
+  EXPECT_EQ(copy("http://hub:1@evil/site1/c/secret", writer), "CannotVerifyCopySource");
+  EXPECT_EQ(copy("ftp://hub:1/site1/c/secret", writer), "InvalidHeaderValue");
+  EXPECT_EQ(bytes("x"), "blob_not_found");
+  EXPECT_EQ(copy(here + "?" + sas("r", "secret"), writer), "");
+  EXPECT_EQ(bytes("x"), "secret");
 }
 
 TEST_F(BlobService, ListingsMixBlobsAndPrefixesInOrder) {

@@ -49,7 +49,7 @@ constexpr const char* kSections[] = {
     "Logging",      "HourMetrics",           "MinuteMetrics",
     "Cors",         "DefaultServiceVersion", "DeleteRetentionPolicy",
     "StaticWebsite"};
-constexpr size_t kCorsRules = 5;
+constexpr size_t kCorsRules = 5, kPolicies = 5, kPolicyId = 64, kTags = 10;
 
 }  // namespace
 
@@ -119,6 +119,73 @@ Result<std::vector<BlockRef>> parse_block_list(std::string_view body) {
                   "The block list may not contain more than 50,000 blocks.");
   }
   return blocks;
+}
+
+Result<std::vector<Policy>> parse_policies(std::string_view body) {
+  std::vector<Policy> policies;
+  if (trim(body).empty()) return policies;
+  pugi::xml_document document;
+  TRY(const pugi::xml_node root, load(document, body, "SignedIdentifiers"));
+  for (const pugi::xml_node& node : root.children("SignedIdentifier")) {
+    const pugi::xml_node rule = node.child("AccessPolicy");
+    const auto text = [&](const char* name) {
+      return std::string(trim(rule.child(name).text().get()));
+    };
+    Policy policy{std::string(trim(node.child("Id").text().get())), text("Start"), text("Expiry"),
+                  text("Permission")};
+    if (policy.id.empty() || policy.id.size() > kPolicyId)
+      return invalid_xml("a policy's Id has 1 to 64 characters");
+    for (const std::string& time : {policy.start, policy.expiry}) {
+      if (!time.empty() && !parse_rfc3339(time)) return invalid_xml("'" + time + "' is no time");
+    }
+    for (const Policy& other : policies) {
+      if (other.id == policy.id) return invalid_xml("two policies have one Id");
+    }
+    policies.push_back(std::move(policy));
+    if (policies.size() > kPolicies) return invalid_xml("there are at most 5 policies");
+  }
+  return policies;
+}
+
+Result<Pairs> parse_tags(std::string_view body) {
+  pugi::xml_document document;
+  TRY(const pugi::xml_node root, load(document, body, "Tags"));
+  Pairs tags;
+  for (const pugi::xml_node& node : root.child("TagSet").children("Tag"))
+    tags.emplace_back(node.child("Key").text().get(), node.child("Value").text().get());
+  return tags;
+}
+
+std::string tags_element(const Pairs& tags) {
+  std::string out = "<Tags><TagSet>";
+  for (const auto& [key, value] : tags)
+    out += "<Tag>" + element("Key", key) + element("Value", value) + "</Tag>";
+  return out + "</TagSet></Tags>";
+}
+
+Result<void> check_tags(const Pairs& tags) {
+  if (tags.size() > kTags)
+    return fail(Code::invalid_argument, "too_many_tags", "a blob has at most 10 tags");
+  const auto fits = [](std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) {
+      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+             std::string_view(" +-./:=_").find(c) != std::string_view::npos;
+    });
+  };
+  for (size_t i = 0; i < tags.size(); ++i) {
+    const auto& [key, value] = tags[i];
+    if (key.empty())
+      return fail(Code::invalid_argument, "empty_tag_name", "a tag's key is not empty");
+    if (key.size() > 128 || value.size() > 256 || !fits(key) || !fits(value))
+      return fail(Code::invalid_argument, "invalid_tag",
+                  "a tag's key has up to 128 characters and its value 256, of letters, digits, "
+                  "space and + - . / : = _");
+    for (size_t k = 0; k < i; ++k) {
+      if (tags[k].first == key)
+        return fail(Code::invalid_argument, "duplicate_tag_names", "two tags have one key");
+    }
+  }
+  return {};
 }
 
 Result<std::string> merge_service_properties(std::string_view present, std::string_view body) {

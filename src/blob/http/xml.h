@@ -18,6 +18,15 @@ std::string name_element(std::string_view name);
 // The body of Put Block List. invalid_argument "invalid_xml", "block_list_too_long".
 Result<std::vector<BlockRef>> parse_block_list(std::string_view body);
 
+// The body of Set Container ACL, "" too. invalid_argument "invalid_xml".
+Result<std::vector<Policy>> parse_policies(std::string_view body);
+
+// The body of Set Blob Tags. invalid_argument "invalid_xml".
+Result<Pairs> parse_tags(std::string_view body);
+std::string tags_element(const Pairs& tags);
+// invalid_argument "too_many_tags", "empty_tag_name", "duplicate_tag_names", "invalid_tag".
+Result<void> check_tags(const Pairs& tags);
+
 // The body of Set Blob Service Properties laid over the document that is in force ("": none yet);
 // returns the new one. invalid_argument "invalid_xml"; unsupported where it asks for what is not
 // done here.

@@ -1,0 +1,64 @@
+#include "blob/http/operations.h"
+#include "blob/http/xml.h"
+
+namespace holdfast::blob {
+namespace {
+
+constexpr uint64_t kTagsLimit = 64 << 10;
+constexpr std::string_view kTiers[] = {"Hot", "Cool", "Cold"};
+
+}  // namespace
+
+Result<Pairs> tags_of(const http::Request& request) {
+  Pairs tags;
+  const auto header = request.headers.get("x-ms-tags");
+  if (!header || header->empty()) return tags;
+  for (const auto pair : split(*header, '&')) {
+    const size_t equals = pair.find('=');
+    auto name = percent_decode(pair.substr(0, equals), true);
+    auto value = percent_decode(
+        equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1), true);
+    if (!name || !value)
+      return fail(Code::invalid_argument, "invalid_header", "x-ms-tags is no query string");
+    tags.emplace_back(std::move(*name), std::move(*value));
+  }
+  TRY_VOID(check_tags(tags));
+  return tags;
+}
+
+Result<std::string> tier_of(const http::Request& request) {
+  const std::string_view tier = request.headers.get_or("x-ms-access-tier", "");
+  if (tier.empty()) return std::string();
+  for (const std::string_view known : kTiers) {
+    if (equal_ignore_case(tier, known)) return std::string(known);
+  }
+  return fail(Code::invalid_argument, "invalid_header",
+              "x-ms-access-tier is Hot, Cool or Cold on this server");
+}
+
+Answer get_blob_tags(Call& call) {
+  CO_TRY(const Conditions conditions, conditions_of(call, Use::read));
+  CO_TRY(const Info info, co_await call.blobs.blob(call.key(), conditions));
+  co_return http::Response(200, "application/xml",
+                           "<?xml version=\"1.0\" encoding=\"utf-8\"?>" + tags_element(info.tags));
+}
+
+Answer set_blob_tags(Call& call) {
+  CO_TRY(const Conditions conditions, conditions_of(call, Use::write));
+  CO_TRY(const std::string body, co_await read_all(*call.request.body, kTagsLimit));
+  CO_TRY(Pairs tags, parse_tags(body));
+  CO_TRY_VOID(check_tags(tags));
+  CO_TRY_VOID(co_await call.blobs.set_tags(call.key(), std::move(tags), conditions));
+  co_return http::Response(204);
+}
+
+Answer set_blob_tier(Call& call) {
+  CO_TRY(const Conditions conditions, conditions_of(call, Use::write));
+  CO_TRY(std::string tier, tier_of(call.request));
+  if (tier.empty())
+    co_return fail(Code::invalid_argument, "missing_header", "x-ms-access-tier is required");
+  CO_TRY_VOID(co_await call.blobs.set_tier(call.key(), std::move(tier), conditions));
+  co_return http::Response(200);
+}
+
+}  // namespace holdfast::blob
