@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/files.h"
+#include "ml/limits.h"
 
 namespace holdfast::ml {
 namespace {
@@ -26,7 +27,7 @@ Result<std::string> artifact_path(std::string_view path) {
     out += (out.empty() ? "" : "/") + std::string(part);
   }
   const bool control = out.find_first_of(std::string_view("\0\n\r\\", 4)) != std::string::npos;
-  if (path.starts_with('/') || out.size() > 1000 || control ||
+  if (path.starts_with('/') || out.size() > 1000 || control || !is_utf8(out) ||
       (!out.empty() && !safe_relative_path(out)))
     return fail(Code::invalid_argument, "Invalid path");
   return out;

@@ -127,6 +127,28 @@ Result<void> check_batch(Batch& batch) {
   return {};
 }
 
+bool is_utf8(std::string_view text) {
+  for (size_t at = 0; at < text.size();) {
+    const auto first = static_cast<unsigned char>(text[at]);
+    const size_t size = first < 0x80                     ? 1
+                        : first >= 0xc2 && first <= 0xdf ? 2
+                        : first >= 0xe0 && first <= 0xef ? 3
+                        : first >= 0xf0 && first <= 0xf4 ? 4
+                                                         : 0;
+    if (size == 0 || text.size() - at < size) return false;
+    for (size_t i = 1; i < size; ++i) {
+      const auto next = static_cast<unsigned char>(text[at + i]);
+      if ((next & 0xc0) != 0x80) return false;
+      // Overlong forms, surrogates, above U+10FFFF.
+      if (i == 1 && ((first == 0xe0 && next < 0xa0) || (first == 0xed && next > 0x9f) ||
+                     (first == 0xf0 && next < 0x90) || (first == 0xf4 && next > 0x8f)))
+        return false;
+    }
+    at += size;
+  }
+  return true;
+}
+
 std::string cut(std::string text, size_t limit) {
   if (text.size() <= limit) return text;
   while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xc0) == 0x80) --limit;

@@ -24,6 +24,8 @@ Result<void> check_alias(std::string_view alias);
 // Counts, keys, a parameter that comes twice. Cuts over-long values, as MLflow does.
 Result<void> check_batch(Batch& batch);
 
+// Well formed, so that JSON can carry it (RFC 3629; no surrogates).
+bool is_utf8(std::string_view text);
 // At most `limit` bytes of the text, cut between its UTF-8 signs.
 std::string cut(std::string text, size_t limit);
 // "adjective-noun-123".
