@@ -39,7 +39,6 @@ class Engine(Podman):
         return found[0] if found else {}
 
     def close(self) -> None:
-        self("rm", "--all", "--force", "--time", "1", check=False)
         super().close()
         self.service.terminate()
         self.service.wait(30)
