@@ -57,8 +57,7 @@ TEST_F(MlModels, TheSameSourceKeyIsTheVersionThatItMade) {
 TEST_F(MlModels, AliasesNameOneVersion) {
   ASSERT_TRUE(make_version("m"));
   ASSERT_TRUE(make_version("m"));
-  EXPECT_EQ(run_task(models->version_by_alias("m", "champion")).error().code(),
-            Code::not_found);
+  EXPECT_EQ(run_task(models->version_by_alias("m", "champion")).error().code(), Code::not_found);
   ASSERT_TRUE(run_task(models->set_alias("m", "champion", 1)));
   ASSERT_TRUE(run_task(models->set_alias("m", "champion", 2)));
   EXPECT_EQ(run_task(models->version_by_alias("m", "champion"))->number, 2);
