@@ -60,12 +60,12 @@ def arrived(loop: ClosedLoop, version: int) -> bool:
 class Killer(threading.Thread):
     """kill -9 of a random daemon that is up, at random moments. What starts them again waits longer each time."""
 
-    def __init__(self, loop: ClosedLoop, seed: int):
+    def __init__(self, loop: ClosedLoop, seed: int, most: int):
         super().__init__(daemon=True)
-        self.loop, self.random, self.kills, self.ending = loop, random.Random(seed), 0, threading.Event()
+        self.loop, self.random, self.most, self.kills, self.ending = loop, random.Random(seed), most, 0, threading.Event()
 
     def run(self) -> None:
-        while not self.ending.wait(self.random.uniform(0.1, 2.0)):
+        while self.kills < self.most and not self.ending.wait(self.random.uniform(0.1, 2.0)):
             self.kills += self.loop.kill(self.random.choice(["hub", "hub", "edge", "serve"]))
 
 
@@ -73,7 +73,7 @@ def kill_run(folder: pathlib.Path, seed: int, kills: int) -> dict:
     """Versions come one after the other until so many kills have hit; returns the judgement."""
     loop = ClosedLoop(folder)
     made = models(folder, 40)
-    killer = Killer(loop, seed)
+    killer = Killer(loop, seed, kills)
     put: list[bytes] = []
     try:
         loop.triggers()
