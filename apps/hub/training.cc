@@ -24,7 +24,7 @@ Result<std::unique_ptr<TrainingPart>> TrainingPart::open(const HubConfig& config
                                                          http::Router& router) {
   std::unique_ptr<TrainingPart> part(new TrainingPart(parts));
   TRY(part->database_, store::open_sqlite({config.data + "/db/ml.db", 1}));
-  TRY_VOID(part->open_experiments(config));
+  TRY_VOID(part->open_experiments());
   TRY_VOID(part->open_loop(config));
   jobs::mount(router, *part->jobs_);
   training::mount(router,
@@ -38,7 +38,7 @@ Result<std::unique_ptr<TrainingPart>> TrainingPart::open(const HubConfig& config
   return part;
 }
 
-Result<void> TrainingPart::open_experiments(const HubConfig&) {
+Result<void> TrainingPart::open_experiments() {
   TRY(tracking_, ml::Tracking::open(*database_, *parts_.clock));
   models_ = std::make_unique<ml::Models>(*database_, *parts_.clock);
   logged_models_ = std::make_unique<ml::LoggedModels>(*database_, *parts_.clock);

@@ -39,7 +39,7 @@ class TrainingPart {
 
  private:
   explicit TrainingPart(TrainingParts parts) : parts_(parts) {}
-  Result<void> open_experiments(const HubConfig& config);
+  Result<void> open_experiments();
   Result<void> open_loop(const HubConfig& config);
 
   const TrainingParts parts_;

@@ -14,7 +14,9 @@ namespace json = boost::json;
 
 constexpr size_t kShown = 5;  // source files in a table; json and yaml have all of them
 
-Task<Result<json::array>> files_of(Context& context, const json::value& data, size_t limit) {
+// The first `limit` files where `all` is not wanted.
+Task<Result<json::array>> files_of(Context& context, const json::value& data, size_t limit,
+                                   bool all) {
   const std::string path = "/api/v1/data/" + percent_encode(cell(data, "asset", false)) +
                            "/versions/" + percent_encode(cell(data, "version", false)) + "/files";
   json::array out;
@@ -26,7 +28,7 @@ Task<Result<json::array>> files_of(Context& context, const json::value& data, si
     CO_TRY(const json::array files, list_of(page, "files"));
     out.insert(out.end(), files.begin(), files.end());
     CO_TRY(after, text_of(page, "next"));
-  } while (!after.empty() && limit > kShown);
+  } while (all && !after.empty());
   co_return out;
 }
 
@@ -72,7 +74,7 @@ Task<Result<void>> add_data(Context& context, const json::value& data, json::arr
       cell(data, "account", false) + "/" + cell(data, "container", false) + "/" +
           cell(data, "prefix", false) + "  " + cell(data, "files", false) + " files, " +
           cell(data, "bytes", true));
-  CO_TRY(const json::array files, co_await files_of(context, data, kShown));
+  CO_TRY(const json::array files, co_await files_of(context, data, kShown, false));
   for (const json::value& file : files)
     add(rows, "source file", cell(file, "path", false) + "  " + cell(file, "size", true));
   const uint64_t all = parse_u64(cell(data, "files", false)).value_or(0);
@@ -88,7 +90,7 @@ Task<Result<int>> print_trace(Context& context, json::value trace) {
   if (context.form() != Form::table && context.form() != Form::tsv) {
     for (json::value& one : data) {
       if (!one.is_object() || !one.as_object().contains("files")) continue;
-      CO_TRY(json::array files, co_await files_of(context, one, 5000));
+      CO_TRY(json::array files, co_await files_of(context, one, 5000, true));
       one.as_object()["manifest"] = std::move(files);
     }
     trace.as_object()["data"] = std::move(data);
