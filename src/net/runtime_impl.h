@@ -60,7 +60,7 @@ T run_task(Task<T> task) {
     });
     context.run();
     if (error) std::rethrow_exception(error);
-    return std::move(*value);
+    return std::move(value).value();
   }
 }
 
