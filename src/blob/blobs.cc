@@ -6,6 +6,7 @@
 #include "blob/sql_blob_sql.h"
 #include "blob/sql_operations_sql.h"
 #include "blob/sql_service_sql.h"
+#include "blob/sql_tags_sql.h"
 
 namespace holdfast::blob {
 
@@ -14,7 +15,7 @@ using store::Tx;
 Result<std::unique_ptr<Blobs>> Blobs::open(store::Database& database, store::ObjectStore& objects,
                                            const Clock& clock) {
   const store::Migration migrations[] = {
-      {1, k_sql_blob_sql}, {2, k_sql_service_sql}, {3, k_sql_operations_sql}};
+      {1, k_sql_blob_sql}, {2, k_sql_service_sql}, {3, k_sql_operations_sql}, {4, k_sql_tags_sql}};
   TRY_VOID(database.migrate("blob", migrations));
   return std::unique_ptr<Blobs>(new Blobs(database, objects, clock));
 }

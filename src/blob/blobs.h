@@ -86,14 +86,14 @@ class Blobs {
   Task<Result<void>> change_service_properties(
       std::string account, std::function<Result<std::string>(const std::string&)> change);
 
-  // Called after the commit of each blob that was put or deleted, on the thread that did it; must
-  // not block. Set before the first request. A kill may come between the two: it is a hint to look,
-  // never the truth.
+  // Called after the commit of each blob that was put or deleted, on its thread; must not block.
+  // Set before the first request. A kill may come between: it is a hint to look, never the truth.
   void observe(std::function<void(const BlobKey&)> observer) { observer_ = std::move(observer); }
 
   // Drops blocks that were never committed within a week; then frees what no one holds.
   Task<Result<void>> sweep();
 
+  store::Database& database() { return database_; }
   store::ObjectStore& objects() { return objects_; }
   const Clock& clock() const { return clock_; }
 

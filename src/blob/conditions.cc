@@ -31,6 +31,7 @@ Result<void> check_write(const Conditions& conditions, const std::optional<Info>
   if (conditions.create_only && there && write == Write::replace)
     return fail(Code::denied, "overwrite_denied",
                 "This request is not authorized to perform blob overwrites.");
+  if (conditions.if_tags && (!there || !conditions.if_tags->holds(there->tags))) return not_met();
   if (conditions.if_none_match) {
     if (!there) return {};
     if (*conditions.if_none_match == Conditions::kAny) {
@@ -64,6 +65,7 @@ Result<void> check_read(const Conditions& conditions, const Info& there) {
     return fail(Code::invalid_argument, "unsatisfiable_condition",
                 "The request includes an unsatisfiable condition for this operation: "
                 "If-None-Match: *");
+  if (conditions.if_tags && !conditions.if_tags->holds(there.tags)) return not_met();
   if (conditions.if_match && !matches(*conditions.if_match, there)) return not_met();
   if (conditions.if_unmodified_since && whole(there.modified) > *conditions.if_unmodified_since)
     return not_met();

@@ -119,14 +119,5 @@ TEST(Conditions, OfReads) {
     EXPECT_EQ(reason_of(check_read(conditions(given), there())), expected) << what;
 }
 
-TEST(Conditions, AnyIsTrueForEachOfThem) {
-  EXPECT_FALSE(Conditions().any());
-  EXPECT_TRUE(conditions({.if_match = kEtag}).any());
-  EXPECT_TRUE(conditions({.if_none_match = Conditions::kAny}).any());
-  EXPECT_TRUE(conditions({.if_modified_since = kSame}).any());
-  EXPECT_TRUE(conditions({.if_unmodified_since = kSame}).any());
-  EXPECT_TRUE(conditions({.create_only = true}).any());
-}
-
 }  // namespace
 }  // namespace holdfast::blob

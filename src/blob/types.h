@@ -1,6 +1,7 @@
 // What containers and blobs are made of: plain types, and the caller's conditions on them.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -8,6 +9,7 @@
 
 #include "base/clock.h"
 #include "blob/lease.h"
+#include "blob/tag_filter.h"
 
 namespace holdfast::blob {
 
@@ -65,12 +67,9 @@ struct Conditions {
   static constexpr uint64_t kAny = 0;
   std::optional<uint64_t> if_match, if_none_match;
   std::optional<WallTime> if_modified_since, if_unmodified_since;
-  std::string lease_id;      // "": none was named
+  std::shared_ptr<const TagFilter> if_tags;  // what is not there has none
+  std::string lease_id;                      // "": none was named
   bool create_only = false;  // the credential may make a blob, but not overwrite one
-
-  bool any() const {
-    return if_match || if_none_match || if_modified_since || if_unmodified_since || create_only;
-  }
 };
 
 enum class Write { replace, change };  // of the content, or of what is said about it

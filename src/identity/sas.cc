@@ -116,7 +116,8 @@ Result<void> check_reach(const http::Request& request, const Wanted& wanted) {
     return fail(Code::unsupported, "sas_query",
                 "a signature for sr=" + type + " is not offered; c and b are");
   const bool fits =
-      type == "c" ? (wanted.resource == 'o' || wanted.permission == 'l') : wanted.resource == 'o';
+      type == "c" ? (wanted.resource == 'o' || wanted.permission == 'l' || wanted.permission == 'f')
+                  : wanted.resource == 'o';
   if (!fits)
     return refuse("sas_resource",
                   "this signature is for " +

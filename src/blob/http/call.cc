@@ -98,6 +98,13 @@ Result<Conditions> http_conditions(const http::Request& request, const std::stri
   TRY(conditions.if_none_match, etag_in(request, prefix + "If-None-Match"));
   TRY(conditions.if_modified_since, time_in(request, prefix + "If-Modified-Since"));
   TRY(conditions.if_unmodified_since, time_in(request, prefix + "If-Unmodified-Since"));
+  const std::string tags = (prefix.empty() ? "x-ms-" : prefix) + "if-tags";
+  if (const auto text = request.headers.get(tags); text && !text->empty()) {
+    auto filter = parse_tag_filter(*text, TagGrammar::condition);
+    if (!filter)
+      return fail(Code::invalid_argument, "invalid_header", tags + ": " + filter.error().message());
+    conditions.if_tags = std::make_shared<const TagFilter>(std::move(*filter));
+  }
   return conditions;
 }
 

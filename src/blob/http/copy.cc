@@ -43,6 +43,8 @@ Result<http::Request> source_request(const http::Request& request) {
     }
   }
   source.headers.set("Host", host);
+  if (const auto tags = request.headers.get("x-ms-source-if-tags"))
+    source.headers.set("x-ms-if-tags", std::string(*tags));
   source.peer = request.peer;
   source.tls = request.tls;
   source.id = request.id;

@@ -52,6 +52,8 @@ constexpr Row kByReason[] = {
     {"invalid_block_list", 400, "InvalidBlockList"},
     {"invalid_xml", 400, "InvalidXmlDocument"},
     {"invalid_header", 400, "InvalidHeaderValue"},
+    {"missing_query", 400, "MissingRequiredQueryParameter"},
+    {"invalid_tag_filter", 400, "InvalidQueryParameterValue"},
     {"invalid_query", 400, "InvalidQueryParameterValue"},
     {"invalid_uri", 400, "InvalidUri"},
     {"invalid_resource_name", 400, "InvalidResourceName"},

@@ -1,3 +1,5 @@
+#include "blob/http/lists.h"
+
 #include <algorithm>
 
 #include "blob/http/operations.h"
@@ -5,26 +7,6 @@
 
 namespace holdfast::blob {
 namespace {
-
-Result<ListQuery> query_of(const http::Request& request) {
-  ListQuery query;
-  query.prefix = std::string(request.query_value("prefix").value_or(""));
-  query.delimiter = std::string(request.query_value("delimiter").value_or(""));
-  if (const auto limit = request.query_value("maxresults")) {
-    const auto number = parse_u64(*limit);
-    if (!number || *number == 0)
-      return fail(Code::invalid_argument, "invalid_query", "maxresults must be a number from 1");
-    query.limit = static_cast<size_t>(std::min<uint64_t>(*number, 5000));
-  }
-  if (const auto marker = request.query_value("marker"); marker && !marker->empty()) {
-    // Where the next page begins, in base64 so that nobody takes it for a name.
-    auto decoded = from_base64_url(*marker);
-    if (!decoded)
-      return fail(Code::invalid_argument, "invalid_query", "the marker is not one of this server");
-    query.marker = std::move(*decoded);
-  }
-  return query;
-}
 
 std::string_view include_of(const http::Request& request) {
   return request.query_value("include").value_or("");
@@ -94,26 +76,45 @@ std::string list_head(const http::Request& request, const ListQuery& query,
   return out;
 }
 
-std::string next_marker(const Page& page) {
-  return page.next.empty() ? "<NextMarker/>"
-                           : element("NextMarker", base64_url(as_bytes(page.next)));
+}  // namespace
+
+Result<ListQuery> list_query_of(const http::Request& request) {
+  ListQuery query;
+  query.prefix = std::string(request.query_value("prefix").value_or(""));
+  query.delimiter = std::string(request.query_value("delimiter").value_or(""));
+  if (const auto limit = request.query_value("maxresults")) {
+    const auto number = parse_u64(*limit);
+    if (!number || *number == 0)
+      return fail(Code::invalid_argument, "invalid_query", "maxresults must be a number from 1");
+    query.limit = static_cast<size_t>(std::min<uint64_t>(*number, 5000));
+  }
+  if (const auto marker = request.query_value("marker"); marker && !marker->empty()) {
+    // Where the next page begins, in base64 so that nobody takes it for a name.
+    auto decoded = from_base64_url(*marker);
+    if (!decoded)
+      return fail(Code::invalid_argument, "invalid_query", "the marker is not one of this server");
+    query.marker = std::move(*decoded);
+  }
+  return query;
 }
 
-std::string endpoint(const Call& call) {
+std::string next_marker_element(const std::string& next) {
+  return next.empty() ? "<NextMarker/>" : element("NextMarker", base64_url(as_bytes(next)));
+}
+
+std::string service_endpoint(const Call& call) {
   return std::string(call.request.tls ? "https://" : "http://") +
          std::string(call.request.headers.get_or("Host", "")) + "/" + call.address.account + "/";
 }
 
-}  // namespace
-
 Answer list_blobs(Call& call) {
-  CO_TRY(const ListQuery query, query_of(call.request));
+  CO_TRY(const ListQuery query, list_query_of(call.request));
   CO_TRY(const Page page,
          co_await call.blobs.list_blobs(call.address.account, call.address.container, query));
   const std::string_view include = include_of(call.request);
   std::string body =
       list_head(call.request, query,
-                "ServiceEndpoint=\"" + xml_escape(endpoint(call)) + "\" ContainerName=\"" +
+                "ServiceEndpoint=\"" + xml_escape(service_endpoint(call)) + "\" ContainerName=\"" +
                     xml_escape(call.address.container) + "\"");
   body += "<Blobs>";
   // Blobs and prefixes are one ordered list.
@@ -125,17 +126,17 @@ Answer list_blobs(Call& call) {
   }
   while (at < page.prefixes.size())
     body += "<BlobPrefix>" + name_element(page.prefixes[at++]) + "</BlobPrefix>";
-  body += "</Blobs>" + next_marker(page) + "</EnumerationResults>";
+  body += "</Blobs>" + next_marker_element(page.next) + "</EnumerationResults>";
   co_return http::Response(200, "application/xml", std::move(body));
 }
 
 Answer list_containers(Call& call) {
-  CO_TRY(const ListQuery query, query_of(call.request));
+  CO_TRY(const ListQuery query, list_query_of(call.request));
   CO_TRY(const Page page, co_await call.blobs.list_containers(call.address.account, query));
   const std::string_view include = include_of(call.request);
-  std::string body =
-      list_head(call.request, query, "ServiceEndpoint=\"" + xml_escape(endpoint(call)) + "\"") +
-      "<Containers>";
+  std::string body = list_head(call.request, query,
+                               "ServiceEndpoint=\"" + xml_escape(service_endpoint(call)) + "\"") +
+                     "<Containers>";
   for (const Info& info : page.items) {
     body += "<Container>" + element("Name", info.name) + "<Properties>" +
             element("Last-Modified", format_http_date(info.modified)) +
@@ -145,7 +146,7 @@ Answer list_containers(Call& call) {
     if (named(include, "metadata")) body += metadata_element(info.metadata);
     body += "</Container>";
   }
-  body += "</Containers>" + next_marker(page) + "</EnumerationResults>";
+  body += "</Containers>" + next_marker_element(page.next) + "</EnumerationResults>";
   co_return http::Response(200, "application/xml", std::move(body));
 }
 

@@ -43,6 +43,8 @@ Answer abort_copy(Call& call);
 Answer get_blob_tags(Call& call);
 Answer set_blob_tags(Call& call);
 Answer set_blob_tier(Call& call);
+// finds.cc
+Answer find_blobs_by_tags(Call& call);
 // lists.cc
 Answer list_containers(Call& call);
 Answer list_blobs(Call& call);

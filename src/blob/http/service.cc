@@ -21,9 +21,11 @@ Result<void> check_version(const http::Request& request) {
 
 // Headers that change what a request means. Ignoring one of these would break a promise; others
 // that are not known are ignored.
-Result<void> check_meaning(const http::Request& request) {
-  static constexpr std::string_view refused[] = {"x-ms-if-tags", "x-ms-encryption-key",
-                                                 "x-ms-encryption-scope", "x-ms-structured-body"};
+Result<void> check_meaning(const http::Request& request, const Operation& operation) {
+  if (operation.level != 'o' && request.headers.get("x-ms-if-tags"))
+    return fail(Code::unsupported, "the header x-ms-if-tags is for blobs alone");
+  static constexpr std::string_view refused[] = {"x-ms-encryption-key", "x-ms-encryption-scope",
+                                                 "x-ms-structured-body"};
   for (std::string_view name : refused) {
     if (request.headers.get(name))
       return fail(Code::unsupported, "the header " + std::string(name) + " is not offered");
@@ -67,9 +69,10 @@ struct Service {
   Task<Result<void>> authorize(Call& call, const Operation& operation) const {
     const http::Request& request = call.request;
     const bool sas = identity::has_sas(request) && !request.headers.get("Authorization");
+    const bool asks_of_tags = request.headers.get("x-ms-if-tags").has_value();
     if (!sas && !request.headers.get("Authorization")) {
       CO_TRY(const bool open, co_await open_to_anyone(call, operation));
-      if (open) co_return Result<void>();
+      if (open && !asks_of_tags) co_return Result<void>();
       co_return fail(Code::unauthenticated, "missing_authorization",
                      "Server failed to authenticate the request. There is no Authorization header "
                      "and no shared access signature.");
@@ -94,6 +97,9 @@ struct Service {
     CO_TRY(wanted.policy, co_await stored_policy(call));
     CO_TRY(identity::SasGrant grant,
            identity::verify_sas(request, call.address.account, (*account)->keys, wanted, clock));
+    // An answer to a condition tells of the tags.
+    if (asks_of_tags && grant.permissions.find('t') == std::string::npos)
+      co_return fail(Code::denied, "sas_permission", "x-ms-if-tags needs the permission 't'");
     // 'c' alone makes new blobs; only 'w' overwrites.
     call.create_only = operation.level == 'o' && operation.permission == 'w' &&
                        grant.permissions.find('w') == std::string::npos;
@@ -119,7 +125,7 @@ struct Service {
     CO_TRY(const Operation* operation, find_operation(request, address));
     Call call(request, std::move(address), blobs);
     CO_TRY_VOID(co_await authorize(call, *operation));
-    CO_TRY_VOID(check_meaning(request));
+    CO_TRY_VOID(check_meaning(request, *operation));
     call.may_read_source = [this, &call](Call& source) { return may_read_source(call, source); };
     co_return co_await operation->run(call);
   }

@@ -136,6 +136,7 @@ const std::map<std::string_view, std::string_view> kLetters = {
     {"Set Container Metadata", "w"},
     {"Delete Container", "d"},
     {"List Blobs", "l"},
+    {"Find Blobs by Tags", "f"},
     {"Put Blob", "cw"},
     {"Put Block", "cw"},
     {"Put Block List", "cw"},
