@@ -1,6 +1,6 @@
 #include "base/json_reader.h"
 
-#include <boost/json/parse.hpp>
+#include "base/exact_json.h"
 
 namespace holdfast {
 
@@ -52,13 +52,13 @@ Result<JsonReader> JsonReader::object(std::string_view key, bool optional) const
 }
 
 Result<json::object> parse_json_object(std::string_view text, std::string_view what) {
-  boost::system::error_code error;
-  json::value value = json::parse(text, error);  // its own limit of depth is 32
-  if (error)
-    return fail(Code::invalid_argument, std::string(what) + " is not JSON: " + error.message());
-  if (!value.is_object())
+  auto value = parse_json_exactly(text);
+  if (!value)
+    return fail(Code::invalid_argument,
+                std::string(what) + " is not JSON: " + value.error().message());
+  if (!value->is_object())
     return fail(Code::invalid_argument, std::string(what) + " is not a JSON object");
-  return std::move(value.get_object());
+  return std::move(value->get_object());
 }
 
 }  // namespace holdfast

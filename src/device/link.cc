@@ -1,8 +1,8 @@
 #include "device/link.h"
 
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/exact_json.h"
 #include "device_wire/topics.h"
 #include "net/task.h"
 
@@ -64,9 +64,8 @@ Task<Result<void>> Link::arrived(mqtt::Publish message) {
     found->second->body = std::move(message.payload);
     found->second->answered.notify();
   } else if (std::holds_alternative<wire::DesiredPatch>(*topic) && calls_.desired) {
-    boost::system::error_code error;
-    json::value patch = json::parse(message.payload, error);
-    calls_.desired(!error && patch.is_object() ? std::move(patch.get_object()) : json::object());
+    auto patch = parse_json_exactly(message.payload);
+    calls_.desired(patch && patch->is_object() ? std::move(patch->get_object()) : json::object());
   }
   co_return Result<void>();
 }
@@ -139,15 +138,14 @@ Task<Result<json::object>> Link::twin() {
   CO_TRY_VOID(co_await listen());
   std::string rid = next_rid(), topic = wire::twin_get_topic(rid);
   CO_TRY(const std::string body, co_await ask(std::move(topic), std::move(rid), " "));
-  boost::system::error_code error;
-  json::value twin = json::parse(body, error);
+  auto twin = parse_json_exactly(body);
   for (const char* section : {"desired", "reported"}) {
     const json::value* found =
-        !error && twin.is_object() ? twin.get_object().if_contains(section) : nullptr;
+        twin && twin->is_object() ? twin->get_object().if_contains(section) : nullptr;
     if (found == nullptr || !found->is_object())
       co_return fail(Code::internal, "the hub's twin is not one");
   }
-  co_return std::move(twin.get_object());
+  co_return std::move(twin->get_object());
 }
 
 Task<Result<void>> Link::patch_reported(json::object patch) {

@@ -1,10 +1,10 @@
 #include "iot/documents.h"
 
 #include <boost/json/array.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "base/bytes.h"
+#include "base/exact_json.h"
 
 namespace holdfast::iot {
 namespace {
@@ -145,12 +145,9 @@ Result<json::object> as_section(const json::value& value, std::string_view what)
 }
 
 Result<json::object> parse_object(std::string_view text, std::string_view what) {
-  json::parse_options options;
-  options.max_depth = 32;
-  boost::system::error_code error;
-  const json::value value = json::parse(text, error, {}, options);
-  if (error) return wrong(std::string(what) + " is not JSON: " + error.message());
-  return as_section(value, what);
+  const auto value = parse_json_exactly(text);
+  if (!value) return wrong(std::string(what) + " is not JSON: " + value.error().message());
+  return as_section(*value, what);
 }
 
 Result<void> check_section(const json::object& values, std::string_view what) {

@@ -1,9 +1,9 @@
 #include "iot/rows.h"
 
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "base/digest.h"
+#include "base/exact_json.h"
 #include "iot/documents.h"
 
 namespace holdfast::iot {
@@ -15,9 +15,8 @@ using store::Row;
 using store::Tx;
 
 json::object object_of(string_view text) {
-  boost::system::error_code error;
-  auto value = json::parse(text, error);
-  return !error && value.is_object() ? std::move(value.as_object()) : json::object();
+  auto value = parse_json_exactly(text);
+  return value && value->is_object() ? std::move(value->get_object()) : json::object();
 }
 
 }  // namespace

@@ -3,6 +3,7 @@ import io
 import json
 import math
 import pathlib
+import random
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import mlflow
 import numpy
 import pytest
 from conftest import Hub
+from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from sklearn.linear_model import LogisticRegression
 
@@ -63,6 +65,14 @@ def test_a_run_is_logged_and_read_back(client, tmp_path):
     assert [item.path for item in client.list_artifacts(run.info.run_id, "notes")] == ["notes/settings.json"]
     assert pathlib.Path(client.download_artifacts(run.info.run_id, "plain.txt", str(tmp_path))).read_text() == "text of a file"
     assert mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/notes/settings.json") == {"a": [1, 2]}
+
+
+def test_a_metric_keeps_its_last_bit(client):
+    draw = random.Random(7)
+    values = [draw.uniform(-1, 1) * 10.0 ** exponent for exponent in range(-20, 20) for _ in range(5)]
+    with mlflow.start_run() as run:
+        client.log_batch(run.info.run_id, metrics=[Metric("exact", value, 0, step) for step, value in enumerate(values)])
+    assert [point.value for point in client.get_metric_history(run.info.run_id, "exact")] == values
 
 
 def test_a_model_is_logged_registered_and_loaded(own, client):
@@ -185,6 +195,7 @@ def ask(own: Hub, method: str, path: str, body: bytes | None, token: str | None)
 
 SCRIPT = """\
 import os, mlflow
+from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from requests import HTTPError
 client = mlflow.MlflowClient()

@@ -1,9 +1,9 @@
 // Who may call, how errors look, how bodies are read.
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
 
+#include "base/exact_json.h"
 #include "device_wire/sas.h"
 #include "iot/http/service.h"
 #include "iot/proof.h"
@@ -107,18 +107,16 @@ Result<void> Service::admit(const http::Request& request, Need need,
 Task<Result<json::object>> body_object(http::Request& request,
                                        std::span<const std::string_view> known) {
   CO_TRY(const std::string text, co_await read_all(*request.body, kBody));
-  json::parse_options options;
-  options.max_depth = 48;
-  boost::system::error_code error;
-  json::value value = json::parse(text, error, {}, options);
-  if (error) co_return fail(Code::invalid_argument, "the body is not JSON: " + error.message());
-  if (!value.is_object()) co_return fail(Code::invalid_argument, "the body must be a JSON object");
-  for (const auto& [name, ignored] : value.as_object()) {
+  auto value = parse_json_exactly(text, 48);
+  if (!value)
+    co_return fail(Code::invalid_argument, "the body is not JSON: " + value.error().message());
+  if (!value->is_object()) co_return fail(Code::invalid_argument, "the body must be a JSON object");
+  for (const auto& [name, ignored] : value->get_object()) {
     if (std::ranges::find(known, std::string_view(name)) == known.end())
       co_return fail(Code::invalid_argument,
                      "the field '" + std::string(name) + "' is not understood here");
   }
-  co_return std::move(value.as_object());
+  co_return std::move(value->get_object());
 }
 
 http::Response answer(unsigned status, const json::value& value) {

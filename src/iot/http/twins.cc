@@ -1,7 +1,7 @@
 // /twins, methods, /devices/{d}/applyConfigurationContent
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/exact_json.h"
 #include "iot/documents.h"
 #include "iot/http/service.h"
 
@@ -130,10 +130,9 @@ struct TwinRoutes {
            co_await service->gateway.invoke(address_of(request), std::move(call)));
     json::object out;
     out["status"] = got.status;
-    boost::system::error_code error;
-    json::value payload = json::parse(got.payload, error);
+    auto payload = parse_json_exactly(got.payload);
     // An answer that is no JSON is passed on as a text.
-    out["payload"] = !error                ? std::move(payload)
+    out["payload"] = payload               ? std::move(*payload)
                      : got.payload.empty() ? json::value()
                                            : json::value(got.payload);
     co_return answer(200, out);

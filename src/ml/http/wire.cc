@@ -1,10 +1,11 @@
 #include "ml/http/wire.h"
 
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <cmath>
 #include <cstdlib>
+
+#include "base/exact_json.h"
 
 namespace holdfast::ml {
 namespace {
@@ -92,11 +93,10 @@ Task<Result<Args>> Args::of(http::Request& request, uint64_t limit) {
   }
   CO_TRY(const std::string body, co_await read_all(*request.body, limit));
   if (trim(body).empty()) co_return Args(std::move(out));
-  boost::system::error_code error;
-  json::value value = json::parse(body, error);
-  if (error || !value.is_object())
+  auto value = parse_json_exactly(body);
+  if (!value || !value->is_object())
     co_return fail(Code::invalid_argument, "Malformed request: the body is no JSON object.");
-  co_return Args(std::move(value.get_object()));
+  co_return Args(std::move(value->get_object()));
 }
 
 const json::value* Args::find(std::string_view name) const {
