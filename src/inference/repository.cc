@@ -47,12 +47,14 @@ Result<void> check_model_name(std::string_view name) {
 
 Result<LoadedPtr> Repository::load_file(const std::string& name, int64_t version,
                                         const std::string& path) {
+  const auto start = std::chrono::steady_clock::now();
   auto loaded = std::make_shared<Loaded>();
   loaded->name = name;
   loaded->version = version;
   TRY(loaded->digest, digest_of(path));
   TRY(loaded->model, engine_.load(path));
   warm_up(*loaded);
+  loaded->load_ns = (std::chrono::steady_clock::now() - start).count();
   return loaded;
 }
 

@@ -4,33 +4,17 @@
 // serving.
 #pragma once
 
-#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
-#include "inference/engine.h"
+#include "inference/loaded.h"
 #include "net/byte_stream.h"
 #include "net/runtime.h"
 
 namespace holdfast::inference {
-
-struct Statistics {
-  std::atomic<uint64_t> successes{0}, failures{0}, success_ns{0}, failure_ns{0}, infer_ns{0},
-      last_ms{0};
-};
-
-struct Loaded {
-  std::string name;
-  int64_t version = 0;
-  std::string digest;  // "sha256:…" of model.onnx
-  std::unique_ptr<Model> model;
-  std::atomic<int64_t> p99_ns{0};  // of a run, followed from the warm-up on
-  mutable Statistics statistics;
-};
-using LoadedPtr = std::shared_ptr<Loaded>;
 
 struct Entry {
   std::string name;

@@ -88,9 +88,14 @@ def test_the_index_of_what_is_ready(serve):
 def test_the_metrics_of_a_name_stand_together(serve):
     assert curl(serve, "/score", data=json.dumps({"data": serve.digits[:1].tolist()}).encode())[0] == 200
     lines = curl(serve, "/metrics")[2].decode().splitlines()
-    names = [line.split("{")[0].removeprefix("# TYPE ").removesuffix(" counter") for line in lines]
-    assert len(set(names)) == sum(line.startswith("#") for line in lines) == 4
-    assert [n for i, n in enumerate(names) if i == 0 or names[i - 1] != n] == list(dict.fromkeys(names))
+    families, opened = [], ""
+    for line in lines:  # HELP and TYPE open a family; what follows are its samples
+        if line.startswith("# HELP "):
+            opened = line.split()[2]
+            families.append(opened)
+        else:
+            assert line.startswith((f"# TYPE {opened} ", f"{opened}{{", f"{opened} ", f"{opened}_bucket{{", f"{opened}_sum{{", f"{opened}_count{{")), line
+    assert len(set(families)) == len(families) >= 10
     success = next(line for line in lines if line.startswith('nv_inference_request_success{model="digits",version="1"}'))
     assert int(success.split()[-1]) >= 1
 

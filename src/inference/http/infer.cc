@@ -1,12 +1,11 @@
 #include "inference/http/codec.h"
 #include "inference/http/decompress.h"
 #include "inference/http/service.h"
+#include "inference/run.h"
 
 namespace holdfast::inference {
 namespace {
 
-constexpr int64_t kInlineNanos =
-    200'000;  // the house rule: quicker than this runs on the request's thread
 constexpr uint64_t kInferLimit = 64 << 20;
 
 Task<Result<http::Response>> infer(Repository& repository, http::Request& request) {
@@ -35,12 +34,6 @@ Task<Result<http::Response>> infer(Repository& repository, http::Request& reques
   co_return response;
 }
 
-int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 }  // namespace
 
 http::Response oip_error(const Error& error, const http::Request&) {
@@ -63,37 +56,6 @@ Result<LoadedPtr> model_of(Repository& repository, const http::Request& request)
   return repository.find(request.param("model"), version);
 }
 
-Task<Result<std::vector<Tensor>>> run_model(Repository& repository, Loaded& loaded,
-                                            const std::vector<TensorView>& inputs,
-                                            const std::vector<std::string>& outputs) {
-  const auto start = std::chrono::steady_clock::now();
-  Result<std::vector<Tensor>> ran = fail(Code::internal, "not run");
-  if (loaded.p99_ns.load(std::memory_order_relaxed) < kInlineNanos) {
-    ran = loaded.model->run(inputs, outputs);
-  } else {
-    auto work = [&] { return loaded.model->run(inputs, outputs); };
-    ran = co_await repository.pool().run(std::move(work));
-  }
-  const int64_t took = (std::chrono::steady_clock::now() - start).count();
-  Statistics& statistics = loaded.statistics;
-  statistics.last_ms.store(now_ms(), std::memory_order_relaxed);
-  if (ran) {
-    statistics.successes.fetch_add(1, std::memory_order_relaxed);
-    statistics.success_ns.fetch_add(static_cast<uint64_t>(took), std::memory_order_relaxed);
-    statistics.infer_ns.fetch_add(static_cast<uint64_t>(took), std::memory_order_relaxed);
-    // Follows the 99th percentile: up by 99 steps or down by one, so that one hiccup of the machine
-    // does not leave the fast path, and one run in a hundred that is really slow does.
-    constexpr int64_t step = 200;
-    const int64_t p99 = loaded.p99_ns.load(std::memory_order_relaxed);
-    loaded.p99_ns.store(std::max<int64_t>(0, took > p99 ? p99 + 99 * step : p99 - step),
-                        std::memory_order_relaxed);
-  } else {
-    statistics.failures.fetch_add(1, std::memory_order_relaxed);
-    statistics.failure_ns.fetch_add(static_cast<uint64_t>(took), std::memory_order_relaxed);
-  }
-  co_return ran;
-}
-
 void mount_infer(http::Router& router, Repository& repository) {
   using http::Role;
   const auto handler = [&repository](http::Request& request) { return infer(repository, request); };
@@ -106,6 +68,7 @@ void mount(http::Router& router, Repository& repository, const ServeOptions& opt
   mount_models(router, repository, options);
   mount_activation(router, repository, options);
   mount_score(router, repository);
+  mount_statistics(router, repository);
 }
 
 }  // namespace holdfast::inference

@@ -69,46 +69,6 @@ struct Models {
     out["output"] = tensors(loaded->model->signature().outputs, "data_type", "dims", "TYPE_");
     co_return answer(200, out);
   }
-  static json::object duration(uint64_t count, uint64_t ns) {
-    json::object out;
-    out["count"] = count;
-    out["ns"] = ns;
-    return out;
-  }
-  Answer statistics(http::Request& request) {
-    json::array rows;
-    for (const Entry& entry : repository.list()) {
-      if (entry.state != "READY" ||
-          (!request.param("model").empty() && entry.name != request.param("model")) ||
-          (!request.param("version").empty() &&
-           std::to_string(entry.version) != request.param("version")))
-        continue;
-      const auto loaded = repository.find(entry.name, entry.version);
-      if (!loaded) continue;
-      const Statistics& of = (*loaded)->statistics;
-      json::object row;
-      row["name"] = entry.name;
-      row["version"] = std::to_string(entry.version);
-      row["last_inference"] = of.last_ms.load();
-      row["inference_count"] = of.successes.load();
-      row["execution_count"] = of.successes.load();
-      json::object times;
-      times["success"] = duration(of.successes, of.success_ns);
-      times["fail"] = duration(of.failures, of.failure_ns);
-      times["queue"] = duration(of.successes, 0);
-      times["compute_input"] = duration(of.successes, 0);
-      times["compute_infer"] = duration(of.successes, of.infer_ns);
-      times["compute_output"] = duration(of.successes, 0);
-      row["inference_stats"] = std::move(times);
-      rows.push_back(std::move(row));
-    }
-    if (rows.empty() && !request.param("model").empty())
-      co_return fail(Code::not_found,
-                     "there is no loaded model '" + std::string(request.param("model")) + "'");
-    json::object out;
-    out["model_stats"] = std::move(rows);
-    co_return answer(200, out);
-  }
   static Result<json::object> object_in(const std::string& body) {
     if (body.empty()) return json::object();
     boost::system::error_code error;
@@ -227,27 +187,6 @@ struct Models {
     co_return http::Response(is ? 200 : 503, "application/json",
                              is ? R"({"ready":true})" : R"({"ready":false})");
   }
-  // Triton's names, on the HTTP port; the samples of one name together, as the format wants.
-  Answer metrics(http::Request&) {
-    std::vector<LoadedPtr> models;
-    for (const Entry& entry : repository.list()) {
-      if (auto loaded = repository.find(entry.name, entry.version))
-        models.push_back(std::move(*loaded));
-    }
-    std::string out;
-    const auto counter = [&](const std::string& name, auto value) {
-      out += "# TYPE nv_inference_" + name + " counter\n";
-      for (const LoadedPtr& loaded : models)
-        out += "nv_inference_" + name + "{model=\"" + loaded->name + "\",version=\"" +
-               std::to_string(loaded->version) + "\"} " +
-               std::to_string(value(loaded->statistics)) + "\n";
-    };
-    counter("request_success", [](const Statistics& of) { return of.successes.load(); });
-    counter("request_failure", [](const Statistics& of) { return of.failures.load(); });
-    counter("count", [](const Statistics& of) { return of.successes.load(); });
-    counter("compute_infer_duration_us", [](const Statistics& of) { return of.infer_ns / 1000; });
-    co_return http::Response(200, "text/plain; version=0.0.4", out);
-  }
 };
 
 }  // namespace
@@ -273,9 +212,7 @@ void mount_models(http::Router& router, Repository& repository, const ServeOptio
     add("GET", base, Role::anonymous, &Models::metadata);
     add("GET", std::string(base) + "/ready", Role::anonymous, &Models::model_ready);
     add("GET", std::string(base) + "/config", Role::anonymous, &Models::config);
-    add("GET", std::string(base) + "/stats", Role::anonymous, &Models::statistics);
   }
-  add("GET", "/v2/models/stats", Role::anonymous, &Models::statistics);
   add("POST", "/v2/repository/index", Role::anonymous, &Models::index);
   add("POST", "/v2/repository/models/{model}/load", options.admin, &Models::load);
   add("POST", "/v2/repository/models/{model}/unload", options.admin, &Models::unload);
@@ -283,7 +220,6 @@ void mount_models(http::Router& router, Repository& repository, const ServeOptio
   add("GET", "/api/v1/status", Role::anonymous, &Models::status);
   add("PUT", "/api/v1/models/{model}/versions/{version}", options.admin, &Models::put);
   add("DELETE", "/api/v1/models/{model}/versions/{version}", options.admin, &Models::remove);
-  add("GET", "/metrics", Role::anonymous, &Models::metrics);
 }
 
 }  // namespace holdfast::inference

@@ -2,6 +2,7 @@
 #include "inference/http/codec.h"
 #include "inference/http/decompress.h"
 #include "inference/http/service.h"
+#include "inference/run.h"
 
 namespace holdfast::inference {
 namespace {

@@ -24,11 +24,8 @@ void mount_infer(http::Router& router, Repository& repository);
 void mount_models(http::Router& router, Repository& repository, const ServeOptions& options);
 void mount_activation(http::Router& router, Repository& repository, const ServeOptions& options);
 void mount_score(http::Router& router, Repository& repository);
+void mount_statistics(http::Router& router, Repository& repository);
 
-// Checks, runs (inline where the model is quick, else on the pool) and counts.
-Task<Result<std::vector<Tensor>>> run_model(Repository& repository, Loaded& loaded,
-                                            const std::vector<TensorView>& inputs,
-                                            const std::vector<std::string>& outputs);
 // The path's model and version; version nullopt-like 0 where none is named.
 Result<LoadedPtr> model_of(Repository& repository, const http::Request& request);
 

@@ -1,0 +1,25 @@
+// One version of a model in memory, and what is known about it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "inference/engine.h"
+#include "inference/statistics.h"
+
+namespace holdfast::inference {
+
+struct Loaded {
+  std::string name;
+  int64_t version = 0;
+  std::string digest;  // "sha256:…" of model.onnx
+  std::unique_ptr<Model> model;
+  int64_t load_ns = 0;             // reading, loading and warming up
+  std::atomic<int64_t> p99_ns{0};  // of a run, followed from the warm-up on
+  mutable Statistics statistics;
+};
+using LoadedPtr = std::shared_ptr<Loaded>;
+
+}  // namespace holdfast::inference
