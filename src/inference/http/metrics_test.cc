@@ -20,7 +20,7 @@ TEST(Metrics, AHistogramIsCumulativeAndInSeconds) {
         "nv_inference_request_failure" + labels + ",reason=\"REJECTED\"} 1\n",
         "holdfast_inference_request_duration_seconds_bucket" + labels + ",le=\"2.5e-05\"} 1\n",
         "holdfast_inference_request_duration_seconds_bucket" + labels + ",le=\"0.00025\"} 1\n",
-        "holdfast_inference_request_duration_seconds_bucket" + labels + ",le=\"0.0005\"} 2\n",
+        "holdfast_inference_request_duration_seconds_bucket" + labels + ",le=\"5e-04\"} 2\n",
         "holdfast_inference_request_duration_seconds_bucket" + labels + ",le=\"+Inf\"} 2\n",
         "holdfast_inference_request_duration_seconds_count" + labels + "} 2\n"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << text;
