@@ -5,6 +5,7 @@
 #include "blob/rows.h"
 #include "blob/sql_blob_sql.h"
 #include "blob/sql_operations_sql.h"
+#include "blob/sql_pages_sql.h"
 #include "blob/sql_service_sql.h"
 #include "blob/sql_tags_sql.h"
 
@@ -14,8 +15,11 @@ using store::Tx;
 
 Result<std::unique_ptr<Blobs>> Blobs::open(store::Database& database, store::ObjectStore& objects,
                                            const Clock& clock) {
-  const store::Migration migrations[] = {
-      {1, k_sql_blob_sql}, {2, k_sql_service_sql}, {3, k_sql_operations_sql}, {4, k_sql_tags_sql}};
+  const store::Migration migrations[] = {{1, k_sql_blob_sql},
+                                         {2, k_sql_service_sql},
+                                         {3, k_sql_operations_sql},
+                                         {4, k_sql_tags_sql},
+                                         {5, k_sql_pages_sql}};
   TRY_VOID(database.migrate("blob", migrations));
   return std::unique_ptr<Blobs>(new Blobs(database, objects, clock));
 }
@@ -48,6 +52,7 @@ Result<Info> Blobs::replace(Tx& tx, int64_t container, const std::string& name,
   info.type = wanted.type;
   info.blocks = wanted.blocks;
   info.sealed = wanted.sealed;
+  info.sequence = wanted.sequence;
   info.copy = wanted.copy;
   info.tags = wanted.tags;
   info.tier = wanted.tier;
@@ -116,15 +121,15 @@ Task<Result<void>> Blobs::may_replace(BlobKey key, Conditions conditions) {
   co_return co_await database_.read(std::move(work));
 }
 
-Task<Result<OpenBlob>> Blobs::open_blob(BlobKey key, Conditions conditions) {
-  auto work = [this, key, conditions](Tx& tx) -> Result<OpenBlob> {
+Task<Result<OpenBlob>> Blobs::open_blob(BlobKey key, Conditions conditions, Range wanted) {
+  auto work = [this, key, conditions, wanted](Tx& tx) -> Result<OpenBlob> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
     TRY(auto there, find_blob(tx, in.id, key.name));
     if (!there) return blob_not_found(key);
     TRY_VOID(check_read(conditions, there->info));
     TRY_VOID(may_read(there->info.lease, conditions.lease_id, clock_.now(), Leased::blob));
     OpenBlob open;
-    TRY(open.content, objects_.open(tx, there->content));
+    TRY(open.content, open_content(tx, objects_, *there, wanted));
     open.info = std::move(there->info);
     return open;
   };

@@ -1,6 +1,5 @@
-// Containers, block blobs and append blobs: the domain, without a wire format. Every write makes a
-// new immutable content; what was acknowledged is on disk; a reader keeps the content that it
-// opened.
+// Containers and blobs: the domain, without a wire format. Every write makes a new immutable
+// content; what was acknowledged is on disk; a reader keeps the content that it opened.
 #pragma once
 
 #include <atomic>
@@ -9,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "blob/types.h"
+#include "blob/conditions.h"
 #include "store/objects/object_store.h"
 
 namespace holdfast::blob {
@@ -72,7 +71,7 @@ class Blobs {
   Task<Result<Info>> lease_container(std::string account, std::string name, LeaseRequest request,
                                      Conditions conditions);
   Task<Result<Info>> blob(BlobKey key, Conditions conditions);
-  Task<Result<OpenBlob>> open_blob(BlobKey key, Conditions conditions);
+  Task<Result<OpenBlob>> open_blob(BlobKey key, Conditions conditions, Range wanted = {});
   Task<Result<void>> delete_blob(BlobKey key, Conditions conditions);
   // Replaces the one that is given.
   Task<Result<Info>> set_properties(BlobKey key, std::optional<Pairs> headers,
@@ -98,6 +97,7 @@ class Blobs {
   const Clock& clock() const { return clock_; }
 
  private:
+  friend class PageBlobs;
   Blobs(store::Database& database, store::ObjectStore& objects, const Clock& clock)
       : database_(database), objects_(objects), clock_(clock) {}
   Result<Info> replace(store::Tx& tx, int64_t container, const std::string& name,

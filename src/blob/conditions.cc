@@ -1,4 +1,4 @@
-#include "blob/types.h"
+#include "blob/conditions.h"
 
 namespace holdfast::blob {
 namespace {

@@ -14,7 +14,8 @@ struct HeldBlob {
   uint64_t etag = 0;
 };
 
-// In the order of their names. not_found "container_not_found"; too_large over `limit` blobs.
+// In the order of their names. not_found "container_not_found"; too_large over `limit` blobs;
+// unsupported where one is a page blob.
 Result<std::vector<HeldBlob>> contents_under(store::Tx& tx, std::string_view account,
                                              std::string_view container, const std::string& prefix,
                                              size_t limit);

@@ -76,6 +76,7 @@ Task<Result<Info>> Blobs::copy_blob(BlobKey to, BlobKey from, NewBlob wanted, Co
     NewBlob made = wanted;
     made.type = source->info.type;
     made.blocks = source->info.blocks;
+    made.sequence = source->info.sequence;
     if (made.headers.empty()) made.headers = source->info.headers;
     if (made.metadata.empty()) made.metadata = source->info.metadata;
     TRY(Info info,

@@ -4,6 +4,8 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include "store/objects/page_map.h"
+
 namespace holdfast::blob {
 
 namespace json = boost::json;
@@ -77,6 +79,7 @@ Info blob_info(const store::Row& row) {
   info.tags = pairs_from_json(row.text(15));
   info.tier = std::string(row.text(16));
   info.tier_changed = WallTime(std::chrono::nanoseconds(row.integer(17)));
+  info.sequence = row.integer(18);
   return info;
 }
 
@@ -94,13 +97,20 @@ Result<std::optional<FoundBlob>> find_blob(store::Tx& tx, int64_t container,
   return found;
 }
 
+Result<std::shared_ptr<store::OpenContent>> open_content(store::Tx& tx, store::ObjectStore& objects,
+                                                         const FoundBlob& blob, Range wanted) {
+  if (blob.info.type != BlobType::page) return objects.open(tx, blob.content);
+  const uint64_t end = std::min(wanted.last, store::page_map::kEnd) + 1;
+  return store::page_map::open(tx, objects, blob.content, blob.info.size, wanted.first, end);
+}
+
 Result<void> save_blob(store::Tx& tx, int64_t container, store::ContentId content,
                        const Info& info) {
   const std::string headers = pairs_to_json(info.headers), metadata = pairs_to_json(info.metadata),
                     copy = pairs_to_json(info.copy), tags = pairs_to_json(info.tags);
   TRY_VOID(tx.run(
       "INSERT INTO blob(container, content, " + std::string(kBlobColumns) +
-          ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON "
+          ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON "
           "CONFLICT(container, name) "
           "DO UPDATE SET content = excluded.content, size = excluded.size, modified = "
           "excluded.modified, etag = excluded.etag, headers = excluded.headers, metadata = "
@@ -108,7 +118,8 @@ Result<void> save_blob(store::Tx& tx, int64_t container, store::ContentId conten
           "excluded.sealed, lease_id = excluded.lease_id, lease_seconds = excluded.lease_seconds, "
           "lease_until = excluded.lease_until, lease_breaking = excluded.lease_breaking, copy = "
           "excluded.copy, tags = "
-          "excluded.tags, tier = excluded.tier, tier_changed = excluded.tier_changed",
+          "excluded.tags, tier = excluded.tier, tier_changed = excluded.tier_changed, sequence = "
+          "excluded.sequence",
       {container,
        static_cast<int64_t>(content),
        std::string_view(info.name),
@@ -128,7 +139,8 @@ Result<void> save_blob(store::Tx& tx, int64_t container, store::ContentId conten
        std::string_view(copy),
        std::string_view(tags),
        std::string_view(info.tier),
-       nanos(info.tier_changed)}));
+       nanos(info.tier_changed),
+       info.sequence}));
   return {};
 }
 

@@ -26,9 +26,12 @@ Result<std::optional<FoundBlob>> find_blob(store::Tx& tx, int64_t container, std
 // What blob_info() reads, in order.
 inline constexpr std::string_view kBlobColumns =
     "name, size, created, modified, etag, headers, metadata, type, blocks, sealed, lease_id, "
-    "lease_seconds, lease_until, lease_breaking, copy, tags, tier, tier_changed";
-inline constexpr int kBlobColumnCount = 18;
+    "lease_seconds, lease_until, lease_breaking, copy, tags, tier, tier_changed, sequence";
+inline constexpr int kBlobColumnCount = 19;
 Info blob_info(const store::Row& row);
+// What is wanted of its bytes; of a page blob no more can be read.
+Result<std::shared_ptr<store::OpenContent>> open_content(store::Tx& tx, store::ObjectStore& objects,
+                                                         const FoundBlob& blob, Range wanted);
 // The row of info.name, made or replaced.
 Result<void> save_blob(store::Tx& tx, int64_t container, store::ContentId content,
                        const Info& info);

@@ -1,7 +1,6 @@
-// What containers and blobs are made of: plain types, and the caller's conditions on them.
+// What containers and blobs are made of: plain types.
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -9,7 +8,6 @@
 
 #include "base/clock.h"
 #include "blob/lease.h"
-#include "blob/tag_filter.h"
 
 namespace holdfast::blob {
 
@@ -21,7 +19,11 @@ struct BlobKey {
   std::string account, container, name;
 };
 
-enum class BlobType { block, append };
+enum class BlobType { block, append, page };
+
+struct Range {  // of bytes, inclusive
+  uint64_t first = 0, last = UINT64_MAX;
+};
 
 struct Info {  // of a container or a blob
   std::string name;
@@ -33,9 +35,10 @@ struct Info {  // of a container or a blob
   Lease lease;
   // Of a blob alone.
   BlobType type = BlobType::block;
-  uint32_t blocks = 0;  // that were appended
-  bool sealed = false;  // no more may be
-  Pairs copy;           // of what it is a copy: id, source, status, progress, completed
+  uint32_t blocks = 0;   // that were appended
+  bool sealed = false;   // no more may be
+  int64_t sequence = 0;  // of a page blob
+  Pairs copy;            // of what it is a copy: id, source, status, progress, completed
   Pairs tags;
   std::string tier;  // "": the account's own, Hot
   WallTime tier_changed;
@@ -58,36 +61,11 @@ struct NewBlob {
   BlobType type = BlobType::block;
   uint32_t blocks = 0;
   bool sealed = false;
+  int64_t sequence = 0;
   Pairs copy, tags;
   std::string tier;
 };
 
-// An ETag is a value or kAny ("*").
-struct Conditions {
-  static constexpr uint64_t kAny = 0;
-  std::optional<uint64_t> if_match, if_none_match;
-  std::optional<WallTime> if_modified_since, if_unmodified_since;
-  std::shared_ptr<const TagFilter> if_tags;  // what is not there has none
-  std::string lease_id;                      // "": none was named
-  bool create_only = false;  // the credential may make a blob, but not overwrite one
-};
-
-enum class Write { replace, change };  // of the content, or of what is said about it
-// precondition_failed "condition_not_met". For Write::replace also conflict "blob_exists" on
-// If-None-Match: *, and denied "overwrite_denied".
-Result<void> check_write(const Conditions& conditions, const std::optional<Info>& there,
-                         Write write);
-// precondition_failed "condition_not_met" (412) or "not_modified" (304); invalid_argument
-// "unsatisfiable_condition".
-Result<void> check_read(const Conditions& conditions, const Info& there);
-
-// Every write of a blob asks these, and its lease. Reasons of check_write and may_write.
-Result<void> check_change(const Conditions& conditions, const std::optional<Info>& there,
-                          Write write, WallTime now);
-
-struct AppendConditions {
-  std::optional<uint64_t> position, max_size;  // where it begins; what the blob may grow to
-};
 struct Appended {
   Info info;
   uint64_t offset = 0;

@@ -265,6 +265,7 @@ void add_lease(http::Response& response, const Lease& lease, WallTime now) {
 }
 
 std::string_view type_text(BlobType type) {
+  if (type == BlobType::page) return "PageBlob";
   return type == BlobType::append ? "AppendBlob" : "BlockBlob";
 }
 

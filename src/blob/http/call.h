@@ -55,9 +55,6 @@ Result<Pairs> metadata_of(const http::Request& request);
 // invalid_argument "invalid_header" where one is not ASCII.
 Result<Pairs> blob_headers_of(const http::Request& request, bool plain_fallback);
 
-struct Range {
-  uint64_t first = 0, last = UINT64_MAX;  // inclusive
-};
 // x-ms-range before Range; nullopt where there is none or it is not of the form bytes=N-[M].
 std::optional<Range> range_of(const http::Request& request);
 

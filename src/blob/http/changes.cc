@@ -1,4 +1,5 @@
 #include "blob/http/operations.h"
+#include "blob/http/pages.h"
 
 namespace holdfast::blob {
 
@@ -19,12 +20,8 @@ Answer set_blob_metadata(Call& call) {
 }
 
 Answer set_blob_headers(Call& call) {
+  if (changes_pages(call.request)) co_return co_await set_page_properties(call);
   CO_TRY(const Conditions conditions, conditions_of(call, Use::write));
-  for (const char* page : {"x-ms-blob-content-length", "x-ms-sequence-number-action"}) {
-    if (call.request.headers.get(page))
-      co_return fail(Code::unsupported,
-                     "Set Blob Properties with " + std::string(page) + " is for page blobs alone");
-  }
   CO_TRY(Pairs headers, blob_headers_of(call.request, false));
   CO_TRY(const Info info, co_await call.blobs.set_properties(call.key(), std::move(headers),
                                                              std::nullopt, conditions));

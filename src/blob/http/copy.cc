@@ -10,6 +10,9 @@
 namespace holdfast::blob {
 namespace {
 
+constexpr const char* kBadRange =
+    "The range specified is invalid for the current size of the resource.";
+
 std::unexpected<Error> refused_source(std::string why) {
   return fail(Code::denied, "source_denied", std::move(why));
 }
@@ -103,8 +106,11 @@ Answer copy_blob(Call& call) {
   CO_TRY(wanted.tier, tier_of(request));
   CO_TRY(BlobKey source, co_await permitted_source(call));
   const std::string url = without_query(request.headers.get_or("x-ms-copy-source", ""));
+  CO_TRY(const Info there, co_await info_of_source(call, source));
+  if (from_url && there.type == BlobType::page)
+    co_return fail(Code::conflict, "invalid_blob_type",
+                   "Put Blob From URL makes block blobs alone; its source is a page blob");
   if (!from_url) {
-    CO_TRY(const Info there, co_await info_of_source(call, source));
     const std::string size = std::to_string(there.size);
     wanted.copy = {{"id", random_uuid()},
                    {"source", url},
@@ -143,7 +149,14 @@ Task<Result<void>> take_source_as_body(Call& call) {
                    "Content-Length: what comes from a URL has no body");
   CO_TRY(const Conditions conditions, source_conditions_of(request));
   CO_TRY(BlobKey source, co_await permitted_source(call));
-  auto open = co_await call.blobs.open_blob(std::move(source), conditions);
+  std::optional<Range> range;
+  if (const auto header = request.headers.get("x-ms-source-range")) {
+    http::Request ranged;
+    ranged.headers.set("x-ms-range", std::string(*header));
+    range = range_of(ranged);
+    if (!range) co_return fail(Code::invalid_argument, "invalid_range", kBadRange);
+  }
+  auto open = co_await call.blobs.open_blob(std::move(source), conditions, range.value_or(Range()));
   if (!open && open.error().code() == Code::not_found)
     co_return fail(Code::not_found, "copy_source_not_found", "The specified blob does not exist.");
   if (!open && open.error().code() == Code::precondition_failed)
@@ -151,13 +164,8 @@ Task<Result<void>> take_source_as_body(Call& call) {
                    "The source condition specified using HTTP conditional header(s) is not met.");
   if (!open) co_return std::unexpected(open.error());
   uint64_t first = 0, size = open->info.size;
-  if (const auto header = request.headers.get("x-ms-source-range")) {
-    http::Request ranged;
-    ranged.headers.set("x-ms-range", std::string(*header));
-    const auto range = range_of(ranged);
-    if (!range || range->first >= size)
-      co_return fail(Code::invalid_argument, "invalid_range",
-                     "The range specified is invalid for the current size of the resource.");
+  if (range) {
+    if (range->first >= size) co_return fail(Code::invalid_argument, "invalid_range", kBadRange);
     first = range->first;
     size = std::min(range->last, size - 1) - first + 1;
   }

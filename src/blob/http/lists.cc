@@ -57,6 +57,8 @@ std::string blob_element(const Info& info, std::string_view include, WallTime no
       out += element(tag, value_of(info.copy, name));
     }
   }
+  if (info.type == BlobType::page)
+    out += element("x-ms-blob-sequence-number", std::to_string(info.sequence));
   if (info.sealed) out += "<Sealed>true</Sealed>";
   out += "<ServerEncrypted>false</ServerEncrypted></Properties>";
   if (named(include, "metadata")) out += metadata_element(info.metadata);

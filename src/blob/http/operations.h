@@ -56,6 +56,9 @@ Answer put_block_list(Call& call);
 // append.cc
 Answer append_block(Call& call);
 Answer seal_blob(Call& call);
+// pages.cc
+Answer put_page(Call& call);
+Answer get_page_ranges(Call& call);
 // leases.cc
 Answer lease_blob(Call& call);
 Answer lease_container(Call& call);

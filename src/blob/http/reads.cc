@@ -19,6 +19,8 @@ http::Response described(unsigned status, const Info& info, WallTime now) {
     response.header("x-ms-blob-committed-block-count", std::to_string(info.blocks));
     if (info.sealed) response.header("x-ms-blob-sealed", "true");
   }
+  if (info.type == BlobType::page)
+    response.header("x-ms-blob-sequence-number", std::to_string(info.sequence));
   for (const auto& [name, value] : info.headers) response.header(name, value);
   add_metadata(response, info.metadata);
   if (!info.tags.empty()) response.header("x-ms-tag-count", std::to_string(info.tags.size()));
@@ -88,8 +90,9 @@ Answer head_blob(Call& call) {
 Answer get_blob(Call& call) {
   CO_TRY_VOID(check_no_snapshot(call.request));
   CO_TRY(const Conditions conditions, conditions_of(call, Use::read));
-  CO_TRY(const OpenBlob blob, co_await call.blobs.open_blob(call.key(), conditions));
   const auto range = range_of(call.request);
+  CO_TRY(const OpenBlob blob,
+         co_await call.blobs.open_blob(call.key(), conditions, range.value_or(Range())));
   const bool hashed = asks(call.request, "x-ms-range-get-content-md5") ||
                       asks(call.request, "x-ms-range-get-content-crc64");
   if (hashed && !range)

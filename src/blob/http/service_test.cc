@@ -138,6 +138,8 @@ const std::map<std::string_view, std::string_view> kLetters = {
     {"List Blobs", "l"},
     {"Find Blobs by Tags", "f"},
     {"Put Blob", "cw"},
+    {"Put Page", "w"},
+    {"Get Page Ranges", "r"},
     {"Put Block", "cw"},
     {"Put Block List", "cw"},
     {"Get Block List", "r"},

@@ -5,6 +5,7 @@
 #include "blob/http/body.h"
 #include "blob/http/copy.h"
 #include "blob/http/operations.h"
+#include "blob/http/pages.h"
 #include "blob/http/xml.h"
 
 namespace holdfast::blob {
@@ -25,9 +26,10 @@ Answer put_blob(Call& call) {
         Code::invalid_argument, "missing_header",
         "An HTTP header that's mandatory for this request is not specified: x-ms-blob-type.");
   const bool append = type == "AppendBlob";
+  if (type == "PageBlob") co_return co_await put_page_blob(call);
   if (type != "BlockBlob" && !append)
-    co_return fail(Code::unsupported, "Put Blob of the type " + std::string(type) +
-                                          " is not offered; BlockBlob and AppendBlob are");
+    co_return fail(Code::invalid_argument, "invalid_header",
+                   "x-ms-blob-type is BlockBlob, AppendBlob or PageBlob");
   if (append && call.request.content_length.value_or(1) != 0)
     co_return fail(Code::invalid_argument, "invalid_header",
                    "Content-Length: an append blob is made empty");

@@ -3,11 +3,12 @@
 #include <set>
 
 #include "store/objects_index_sql.h"
+#include "store/objects_page_map_sql.h"
 
 namespace holdfast::store::content_index {
 namespace {
 
-constexpr int kSegment = 1, kFile = 2, kList = 3;
+constexpr int kSegment = 1, kFile = 2, kList = 3, kMap = 4;
 
 // Lists may hold lists, up to a depth that none reaches in use.
 Result<void> collect(Tx& tx, int64_t id, std::vector<StagedContent>& out, int depth) {
@@ -27,6 +28,7 @@ Result<void> collect(Tx& tx, int64_t id, std::vector<StagedContent>& out, int de
         return false;
       }));
   if (kind == 0) return fail(Code::not_found, "there is no content " + std::to_string(id));
+  if (kind == kMap) return fail(Code::internal, "a map of pages is read by its own means");
   if (kind != kList) {
     out.push_back(std::move(piece));
     return {};
@@ -44,7 +46,7 @@ Result<void> collect(Tx& tx, int64_t id, std::vector<StagedContent>& out, int de
 }  // namespace
 
 Result<void> migrate(Database& database) {
-  const Migration migrations[] = {{1, k_objects_index_sql}};
+  const Migration migrations[] = {{1, k_objects_index_sql}, {2, k_objects_page_map_sql}};
   return database.migrate("objects", migrations);
 }
 
@@ -129,6 +131,13 @@ Result<Swept> sweep_group(Tx& tx) {
                  "WHERE id IN (SELECT child FROM content_part WHERE parent = ?1)",
                  {content.id}));
       TRY_VOID(tx.run("DELETE FROM content_part WHERE parent = ?", {content.id}));
+    } else if (content.kind == kMap) {
+      TRY_VOID(
+          tx.run("UPDATE content SET refs = refs - (SELECT count(*) FROM content_stretch WHERE map "
+                 "= ?1 AND child = content.id) WHERE id IN (SELECT child FROM content_stretch "
+                 "WHERE map = ?1)",
+                 {content.id}));
+      TRY_VOID(tx.run("DELETE FROM content_stretch WHERE map = ?", {content.id}));
     } else {
       swept.bytes += static_cast<uint64_t>(content.size);
     }

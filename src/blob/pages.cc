@@ -1,0 +1,125 @@
+#include "blob/pages.h"
+
+#include <algorithm>
+
+#include "blob/rows.h"
+
+namespace holdfast::blob {
+namespace {
+
+namespace page_map = store::page_map;
+using store::ContentId;
+using store::Tx;
+
+struct Found {
+  int64_t container = 0;
+  FoundBlob blob;
+};
+
+Result<Found> find_page_blob(Tx& tx, const BlobKey& key) {
+  TRY(const FoundContainer in, find_container(tx, key.account, key.container));
+  TRY(auto there, find_blob(tx, in.id, key.name));
+  if (!there) return blob_not_found(key);
+  if (there->info.type != BlobType::page) return wrong_type();
+  return Found{in.id, std::move(*there)};
+}
+
+Result<void> check_sequence(const PageConditions& wanted, int64_t sequence) {
+  if ((wanted.at_most && sequence > *wanted.at_most) ||
+      (wanted.below && sequence >= *wanted.below) || (wanted.equal && sequence != *wanted.equal))
+    return fail(Code::precondition_failed, "sequence_number",
+                "The sequence number condition specified was not met.");
+  return {};
+}
+
+}  // namespace
+
+Task<Result<Info>> PageBlobs::create(BlobKey key, uint64_t size, NewBlob wanted,
+                                     Conditions conditions) {
+  auto work = [this, key, size, wanted, conditions](Tx& tx) -> Result<Info> {
+    TRY(const FoundContainer in, find_container(tx, key.account, key.container));
+    TRY(const ContentId map, page_map::make(tx));
+    return blobs_.replace(tx, in.id, key.name, map, size, wanted, conditions);
+  };
+  auto done = co_await blobs_.database_.write(std::move(work));
+  if (done && blobs_.observer_) blobs_.observer_(key);
+  co_return done;
+}
+
+Task<Result<Info>> PageBlobs::write(BlobKey key, Range range,
+                                    std::optional<store::StagedContent> content,
+                                    Conditions conditions, PageConditions sequence) {
+  auto work = [this, key, range, content, conditions, sequence](Tx& tx) -> Result<Info> {
+    TRY(Found found, find_page_blob(tx, key));
+    Info info = std::move(found.blob.info);
+    const WallTime now = blobs_.clock_.now();
+    TRY_VOID(check_change(conditions, info, Write::change, now));
+    TRY_VOID(check_sequence(sequence, info.sequence));
+    if (range.last >= info.size)
+      return fail(Code::invalid_argument, "invalid_page_range",
+                  "The page range specified is invalid.");
+    std::optional<ContentId> pages;
+    if (content) {
+      TRY(const ContentId added, blobs_.objects_.add(tx, *content));
+      pages = added;
+    }
+    TRY(const ContentId map, page_map::replace(tx, found.blob.content, range.first,
+                                               range.last - range.first + 1, pages));
+    if (pages) TRY_VOID(blobs_.objects_.release(tx, *pages));
+    info.modified = now;
+    info.etag = blobs_.next_etag();
+    settle_lease(info, now);
+    TRY_VOID(save_blob(tx, found.container, map, info));
+    return info;
+  };
+  auto done = co_await blobs_.database_.write(std::move(work));
+  if (done && blobs_.observer_) blobs_.observer_(key);
+  co_return done;
+}
+
+Task<Result<Info>> PageBlobs::change(BlobKey key, PageChange change, Conditions conditions) {
+  auto work = [this, key, change, conditions](Tx& tx) -> Result<Info> {
+    TRY(Found found, find_page_blob(tx, key));
+    Info info = std::move(found.blob.info);
+    const WallTime now = blobs_.clock_.now();
+    TRY_VOID(check_change(conditions, info, Write::change, now));
+    if (change.action == PageChange::max) info.sequence = std::max(info.sequence, change.sequence);
+    if (change.action == PageChange::update) info.sequence = change.sequence;
+    if (change.action == PageChange::increment && info.sequence < INT64_MAX) ++info.sequence;
+    if (change.headers) info.headers = *change.headers;
+    ContentId map = found.blob.content;
+    if (change.size && *change.size < info.size) {
+      TRY(map, page_map::replace(tx, map, *change.size, info.size - *change.size, std::nullopt));
+    }
+    if (change.size) info.size = *change.size;
+    info.modified = now;
+    info.etag = blobs_.next_etag();
+    settle_lease(info, now);
+    TRY_VOID(save_blob(tx, found.container, map, info));
+    return info;
+  };
+  co_return co_await blobs_.database_.write(std::move(work));
+}
+
+Task<Result<PageRanges>> PageBlobs::ranges(BlobKey key, Range range, size_t limit,
+                                           Conditions conditions) {
+  auto work = [this, key, range, limit, conditions](Tx& tx) -> Result<PageRanges> {
+    TRY(Found found, find_page_blob(tx, key));
+    const Info& info = found.blob.info;
+    TRY_VOID(check_read(conditions, info));
+    TRY_VOID(may_read(info.lease, conditions.lease_id, blobs_.clock_.now(), Leased::blob));
+    if (range.first > 0 && range.first >= info.size)
+      return fail(Code::invalid_argument, "invalid_range",
+                  "The range specified is invalid for the current size of the resource.");
+    const uint64_t end = std::min(range.last, info.size - 1) + 1;
+    PageRanges out;
+    if (info.size > 0) {
+      TRY(out.written, page_map::stretches(tx, found.blob.content, range.first, end, limit));
+    }
+    out.info = std::move(found.blob.info);
+    return out;
+  };
+  co_return co_await blobs_.database_.read(std::move(work));
+}
+
+}  // namespace holdfast::blob
