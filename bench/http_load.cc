@@ -134,6 +134,7 @@ int main(int argc, char** argv) {
   const auto start = Clock::now();
   const auto stop = start + std::chrono::duration<double>(seconds);
   std::vector<std::thread> threads;
+  threads.reserve(tallies.size());
   for (int i = 0; i < connections; ++i) {
     threads.emplace_back([&, i] {
       Connection connection(argv[1], std::atoi(argv[2]));

@@ -28,9 +28,11 @@ int main(int argc, char** argv) {
   std::vector<float> input(count, 0.5F);
   const std::string input_name = session.GetInputNameAllocated(0, allocator).get();
   std::vector<std::string> output_names;
+  output_names.reserve(session.GetOutputCount());
   for (size_t i = 0; i < session.GetOutputCount(); ++i)
     output_names.emplace_back(session.GetOutputNameAllocated(i, allocator).get());
   std::vector<const char*> outputs;
+  outputs.reserve(output_names.size());
   for (const auto& name : output_names) outputs.push_back(name.c_str());
   const char* inputs[] = {input_name.c_str()};
   const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);

@@ -28,7 +28,7 @@ serve: {listen: 127.0.0.1:8000, managed: true}
 )";
 
 class EdgeConfigTest : public ::testing::Test {
- protected:
+ public:
   EdgeConfigTest() {
     char name[] = "/tmp/edge_config_test.XXXXXX";
     folder_ = mkdtemp(name);

@@ -42,6 +42,11 @@ Task<void> sweep(registry::Registry& images, blob::Blobs& blobs) {
   }
 }
 
+Task<Result<bool>> has_containers(blob::Blobs& blobs, std::string account) {
+  CO_TRY(const auto page, co_await blobs.list_containers(std::move(account), {.limit = 1}));
+  co_return !page.items.empty();
+}
+
 Result<void> run(const HubConfig& config) {
   const SystemClock clock;
   TRY_VOID(claim_data_directory(config.data, "hub", 1));
@@ -64,9 +69,8 @@ Result<void> run(const HubConfig& config) {
   console::HubView view;
   view.version = kVersion;
   view.started = clock.now();
-  view.has_containers = [&blobs](std::string account) -> Task<Result<bool>> {
-    CO_TRY(const auto page, co_await blobs->list_containers(std::move(account), {.limit = 1}));
-    co_return !page.items.empty();
+  view.has_containers = [&blobs](std::string account) {
+    return has_containers(*blobs, std::move(account));
   };
   std::unique_ptr<IotPart> iot;
   http::Router api(http::json_error, IotPart::authenticator(*issuer, iot));

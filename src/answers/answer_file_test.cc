@@ -13,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 class AnswerFileTest : public ::testing::Test {
- protected:
+ public:
   AnswerFileTest() {
     char name[] = "/tmp/answer_file_test.XXXXXX";
     folder_ = mkdtemp(name);

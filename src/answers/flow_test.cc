@@ -67,7 +67,7 @@ struct FakeServe {
 };
 
 class FlowTest : public ::testing::Test {
- protected:
+ public:
   FlowTest() {
     char name[] = "/tmp/flow_test.XXXXXX";
     folder_ = mkdtemp(name);

@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 class SourceFile : public ::testing::Test {
- protected:
+ public:
   SourceFile() {
     char name[] = "/tmp/source_file_test.XXXXXX";
     folder_ = mkdtemp(name);

@@ -26,8 +26,8 @@ struct YamlMap::Node {
   std::string path;  // "shares[2]." before a key
   std::set<std::string, std::less<>> asked;
 
-  Node(YAML::Node node_, std::string source_, std::string path_)
-      : node(std::move(node_)), source(std::move(source_)), path(std::move(path_)) {}
+  Node(const YAML::Node& node_, std::string source_, std::string path_)
+      : node(node_), source(std::move(source_)), path(std::move(path_)) {}
 
   // The key's node; undefined where it is absent or null.
   YAML::Node find(std::string_view key) {

@@ -4,7 +4,6 @@
 namespace holdfast::blob {
 namespace {
 
-using store::ContentId;
 using store::Row;
 using store::Tx;
 

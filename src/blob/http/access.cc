@@ -9,7 +9,7 @@ constexpr uint64_t kPoliciesLimit = 64 << 10;
 }  // namespace
 
 Result<std::string> public_access_of(const http::Request& request) {
-  const std::string level(trim(request.headers.get_or("x-ms-blob-public-access", "")));
+  std::string level(trim(request.headers.get_or("x-ms-blob-public-access", "")));
   if (!level.empty() && level != "blob" && level != "container")
     return fail(Code::invalid_argument, "invalid_header",
                 "x-ms-blob-public-access is blob or container");

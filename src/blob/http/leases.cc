@@ -12,7 +12,7 @@ std::unexpected<Error> bad(std::string_view name, std::string_view what) {
 
 // 8-4-4-4-12 hexadecimal digits, in lower case; "" where there is none.
 Result<std::string> id_in(const http::Request& request, std::string_view name) {
-  const std::string id = lower(trim(request.headers.get_or(name, "")));
+  std::string id = lower(trim(request.headers.get_or(name, "")));
   bool fits = id.empty() || id.size() == 36;
   for (size_t i = 0; fits && i < id.size(); ++i) {
     const bool dash = i == 8 || i == 13 || i == 18 || i == 23;

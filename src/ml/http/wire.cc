@@ -245,6 +245,24 @@ Result<Search> search_of(const Args& args, int64_t usual, int64_t most) {
   return out;
 }
 
+namespace {
+
+// The first two are the route's and outlive every request.
+Answer serve(const MlParts& parts, const http::Authenticator& authenticator, Need need,
+             Handler handler, std::optional<uint64_t> body, http::Request& request) {
+  CO_TRY(const http::Principal who, authenticator(request));
+  const Caller caller{who.name, who.role};
+  CO_TRY_VOID(admit(caller, need));
+  Args args = Args::none();
+  if (body) {
+    CO_TRY(args, co_await Args::of(request, *body));
+  }
+  const Call call{parts, caller, args, request};
+  co_return co_await handler(call);
+}
+
+}  // namespace
+
 Result<void> may_write_run(const Caller& caller, std::string_view run) {
   if (caller.writes() || (!run.empty() && caller.run() == run)) return {};
   return fail(Code::denied, "this token is for the run " + caller.run() + " alone");
@@ -271,16 +289,8 @@ void Routes::add_rest(std::string_view path) {
 void Routes::add_route(std::string_view method, std::string_view path, Need need, Handler handler,
                        std::optional<uint64_t> body) {
   const auto handle = [parts = parts_, authenticator = authenticator_, need, handler,
-                       body](http::Request& request) -> Answer {
-    CO_TRY(const http::Principal who, authenticator(request));
-    const Caller caller{who.name, who.role};
-    CO_TRY_VOID(admit(caller, need));
-    Args args = Args::none();
-    if (body) {
-      CO_TRY(args, co_await Args::of(request, *body));
-    }
-    const Call call{parts, caller, args, request};
-    co_return co_await handler(call);
+                       body](http::Request& request) {
+    return serve(parts, authenticator, need, handler, body, request);
   };
   for (const std::string_view prefix : {"/api/2.0", "/ajax-api/2.0"})
     router_.add(method, std::string(prefix) + std::string(path), http::Role::own, ml_error, handle);
