@@ -23,6 +23,7 @@ ALLOWED = {
     "training": ["net", "store", "blob", "data", "jobs", "ml", "oci", "registry", "iot"],
     "ml": ["net", "store", "identity", "blob"],
     "console": ["net", "store", "identity"],
+    "transfer": ["net", "blob_client"],
     "shares": ["net", "store"],
     "uplink": ["net", "store", "shares", "blob_client"],
     "transform": ["net"],
@@ -31,7 +32,7 @@ ALLOWED = {
     "modules": ["net", "store", "identity", "oci", "supervisor", "device_wire"],
     "broker": ["net", "store", "device_wire", "shares"],
     "device": ["net", "store", "device_wire"],
-    "cli": ["net", "identity", "blob_client", "transform", "supervisor", "oci"],
+    "cli": ["net", "identity", "blob_client", "transfer", "transform", "supervisor", "oci"],
 }
 # Third-party header → folders that may show it.
 HOMES = {

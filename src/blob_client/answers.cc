@@ -23,7 +23,7 @@ std::string text_of(const pugi::xml_node& node, const char* name) {
 // A name that XML can not carry comes percent-encoded, and says so.
 Result<std::string> name_of(const pugi::xml_node& node) {
   const auto name = node.child("Name");
-  const std::string text = name.text().get();
+  std::string text = name.text().get();
   if (!name.attribute("Encoded").as_bool()) return text;
   return percent_decode(text);
 }
@@ -61,6 +61,7 @@ Result<BlobProperties> properties_of(const http::Headers& headers) {
   TRY(properties.size, size_of(headers.get_or("Content-Length", "")));
   properties.content_type = headers.get_or("Content-Type", "");
   properties.content_md5 = headers.get_or("Content-MD5", "");
+  properties.copy_status = headers.get_or("x-ms-copy-status", "");
   constexpr std::string_view prefix = "x-ms-meta-";
   for (const auto& [name, value] : headers.all()) {
     const std::string key = lower(name);

@@ -58,7 +58,7 @@ Result<BlobClient> BlobClient::open(http::Client& http, const Clock& clock, Endp
   client.path_ = url.target;
   client.account_ = std::move(endpoint.account);
   client.options_ = options;
-  if (endpoint.key.empty() && endpoint.sas.empty())
+  if (endpoint.key.empty() && endpoint.sas.empty() && !endpoint.anonymous)
     return fail(Code::invalid_argument,
                 "the storage account '" + client.account_ + "' has neither a key nor a signature");
   auto key = from_base64(trim(endpoint.key));
@@ -84,11 +84,11 @@ Result<http::ClientRequest> BlobClient::prepare(Call call) const {
   to_sign.query = std::move(call.query);
   to_sign.headers = std::move(call.headers);
   to_sign.headers.set("x-ms-version", std::string(kVersion));
-  const auto* file = std::get_if<http::FileRange>(&call.content);
+  auto* file = std::get_if<http::FileRange>(&call.content);
   to_sign.content_length =
       file != nullptr ? file->size : std::get<std::string>(call.content).size();
   if (key_.empty()) {
-    url += separator + sas_;
+    if (!sas_.empty()) url += separator + sas_;
   } else {
     to_sign.headers.set("x-ms-date", format_http_date(clock_->now()));
     to_sign.headers.set("Authorization", identity::shared_key_header(to_sign, account_, key_));
@@ -191,8 +191,9 @@ Task<Result<BlobProperties>> BlobClient::properties(std::string container, std::
 }
 
 Task<Result<http::ClientResponse>> BlobClient::get(std::string container, std::string blob,
-                                                   ByteRange range) {
+                                                   ByteRange range, std::string if_match) {
   Call call("GET", container, blob);
+  if (!if_match.empty()) call.headers.set("If-Match", "\"" + if_match + "\"");
   if (range.size && *range.size == 0)
     co_return fail(Code::invalid_argument, "invalid_range", "a range of no bytes can't be read");
   if (range.offset != 0 || range.size) {
@@ -204,6 +205,18 @@ Task<Result<http::ClientResponse>> BlobClient::get(std::string container, std::s
   if (response.status < 300) co_return response;
   CO_TRY(const std::string body, co_await read_all(*response.body, kErrorBody));
   co_return std::unexpected(error_of(response.status, response.headers, body));
+}
+
+std::string BlobClient::url_of(const std::string& container, const std::string& blob) const {
+  return origin_ + path_ + Call("GET", container, blob).path;
+}
+
+Task<Result<std::string>> BlobClient::start_copy(std::string container, std::string blob,
+                                                 std::string url) {
+  Call call("PUT", container, blob);
+  call.headers.set("x-ms-copy-source", std::move(url));
+  CO_TRY(const auto whole, co_await fetch(std::move(call)));
+  co_return std::string(whole.headers.get_or("x-ms-copy-status", "success"));
 }
 
 Task<Result<void>> BlobClient::delete_blob(std::string container, std::string blob) {

@@ -17,10 +17,11 @@
 namespace holdfast::blob_client {
 
 struct Endpoint {
-  std::string url;      // "http://127.0.0.1:10000/site1", with or without a last '/'
-  std::string account;  // "site1"
-  std::string key;      // base64; empty with a sas
-  std::string sas;      // a query string without '?'
+  std::string url;         // "http://127.0.0.1:10000/site1", with or without a last '/'
+  std::string account;     // "site1"
+  std::string key;         // base64; empty with a sas
+  std::string sas;         // a query string without '?'
+  bool anonymous = false;  // neither: what is public
 };
 struct Options {
   std::chrono::milliseconds timeout{30000};  // one attempt, to the head of the answer
@@ -52,9 +53,17 @@ class BlobClient {
 
   Task<Result<BlobProperties>> properties(std::string container, std::string blob);
   // Status 200 or 206; the body streams and must be read to its end.
-  Task<Result<http::ClientResponse>> get(std::string container, std::string blob, ByteRange range);
+  // `if_match`: an ETag as the types hold it; precondition_failed where the blob is another by now.
+  Task<Result<http::ClientResponse>> get(std::string container, std::string blob, ByteRange range,
+                                         std::string if_match = "");
+  // Has the service copy from a URL that it may read. The status: "success", or "pending" while
+  // properties() tells how it goes on. denied (copy_source) where it will not read from there.
+  Task<Result<std::string>> start_copy(std::string container, std::string blob, std::string url);
   Task<Result<void>> delete_blob(std::string container, std::string blob);
   Task<Result<BlobPage>> list_blobs(std::string container, ListOptions options);
+
+  // Where a blob lies, without a signature.
+  std::string url_of(const std::string& container, const std::string& blob) const;
 
  private:
   BlobClient(http::Client& http, const Clock& clock) : http_(&http), clock_(&clock) {}

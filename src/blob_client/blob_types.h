@@ -29,6 +29,7 @@ struct Written {
 struct BlobProperties {
   uint64_t size = 0;
   std::string etag, content_type, content_md5;
+  std::string copy_status;  // of the last copy to here: pending, success, aborted, failed; or none
   WallTime last_modified;
   Metadata metadata;  // lower-case names; only properties() fills it
 };

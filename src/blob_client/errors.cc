@@ -30,6 +30,7 @@ constexpr Row kRows[] = {
     {"RequestEntityTooLarge", Code::too_large, "body_too_large"},
     {"AuthenticationFailed", Code::denied, "authentication_failed"},
     {"NoAuthenticationInformation", Code::unauthenticated, "missing_authorization"},
+    {"CannotVerifyCopySource", Code::denied, "copy_source"},
     {"ServerBusy", Code::unavailable, "busy"},
     {"OperationTimedOut", Code::timed_out, ""},
     {"InternalError", Code::unavailable, "service_error"},
@@ -77,6 +78,9 @@ Error error_of(unsigned status, const http::Headers& headers, std::string_view b
       text = detail;
   }
   if (const size_t end = text.find("\nRequestId:"); end != std::string::npos) text.resize(end);
+  // The answer to a HEAD has no text.
+  if (text.empty() && azure == "ContainerNotFound") text = "there is no such container";
+  if (text.empty() && azure == "BlobNotFound") text = "there is no such blob";
   Code code = code_of(status);
   std::string_view reason;
   for (const Row& row : kRows) {

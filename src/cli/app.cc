@@ -24,7 +24,7 @@ constexpr const char* kMap = R"(holdfast: edge machine learning on your own hard
 
   the whole   up  down  status  check  trust  completion
   daemons     hub  edge  serve
-  hub         storage account|container|blob|sas  data  registry
+  hub         storage account|container|blob|sas|copy|sync  data  registry
   learning    job  trigger  model versions|show
   devices     device  module  twin  method  deployment
   edge        share  uplink  transform
@@ -53,6 +53,9 @@ void add_globals(CLI::App& app, Globals& globals) {
                  "table (on a terminal), json (otherwise), yaml, tsv or none")
       ->check(CLI::IsMember({"table", "json", "yaml", "tsv", "none"}));
   app.add_option("--hub", globals.hub, "The hub's URL")->envname("HOLDFAST_HUB");
+  app.add_option("--blob", globals.blob,
+                 "Blob storage's URL, where the hub's own does not lead to it")
+      ->envname("HOLDFAST_BLOB");
   app.add_option("--edge", globals.edge, "The edge's URL")->envname("HOLDFAST_EDGE");
   app.add_option("--serve", globals.serve, "The inference server's URL")->envname("HOLDFAST_SERVE");
   app.add_option("--token-file", globals.token_file, "File with the hub's token")

@@ -1,27 +1,26 @@
 // holdfast storage blob: listing, sending and fetching blobs.
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+
 #include <filesystem>
 
-#include "base/digest.h"
 #include "base/files.h"
 #include "cli/context.h"
 #include "cli/progress.h"
+#include "transfer/download.h"
+#include "transfer/upload.h"
 
 namespace holdfast::cli {
 namespace {
 
 namespace json = boost::json;
 
-constexpr uint64_t kBlock = 8 << 20;
-
 struct Options {
-  std::string account = "site1", container, blob, file, prefix;
+  std::string account = "site1", container, blob, file, prefix, content_type, piece = "8MiB";
+  std::vector<std::string> metadata;
+  unsigned parallel = 4;
+  bool no_overwrite = false;
 };
 Options options;
 
@@ -69,66 +68,39 @@ Task<Result<int>> blob_delete(Context& context) {
   co_return kDone;
 }
 
-Task<Result<int>> blob_upload(Context& context) {
-  CO_TRY(Fd opened, open_file(options.file, O_RDONLY));
-  struct stat info{};
-  if (::fstat(opened.get(), &info) != 0 || !S_ISREG(info.st_mode))
-    co_return fail(Code::invalid_argument, options.file + " is not a file");
-  const auto size = static_cast<uint64_t>(info.st_size);
-  const auto fd = std::make_shared<Fd>(std::move(opened));
-  const std::string name =
-      options.blob.empty() ? options.file.substr(options.file.rfind('/') + 1) : options.blob;
-  CO_TRY(auto client, co_await context.blobs(options.account));
-  Progress progress("upload " + name, size, context.globals().quiet);
-  blob_client::BlobHeaders headers;
-  if (size <= kBlock) {
-    blob_client::Content whole = http::FileRange{fd, 0, size};
-    CO_TRY_VOID(co_await client.put_blob(options.container, name, std::move(whole), headers));
-  } else {
-    const uint64_t block = std::max(kBlock, size / 50'000 + 1);
-    std::vector<std::string> ids;
-    const std::string run = hex(as_bytes(random_bytes(8)));
-    for (uint64_t at = 0; at < size; at += block) {
-      char number[16];
-      std::snprintf(number, sizeof number, "-%06zu", ids.size());
-      ids.push_back(base64(as_bytes(run + number)));
-      blob_client::Content part = http::FileRange{fd, at, std::min(block, size - at)};
-      CO_TRY_VOID(co_await client.put_block(options.container, name, ids.back(), std::move(part)));
-      progress.at(std::min(size, at + block));
-    }
-    CO_TRY_VOID(co_await client.put_block_list(options.container, name, std::move(ids), headers));
+blob_client::Metadata metadata_of(const std::vector<std::string>& pairs) {
+  blob_client::Metadata out;
+  for (const std::string& pair : pairs) {
+    const size_t equals = pair.find('=');
+    out.emplace_back(pair.substr(0, equals), pair.substr(equals + 1));
   }
-  progress.done();
-  CO_TRY(const auto properties, co_await client.properties(options.container, name));
-  context.print(describe(name, properties),
-                {{"BLOB", "name"}, {"SIZE", "size"}, {"MODIFIED", "last_modified"}});
-  co_return kDone;
+  return out;
 }
 
-// A file that is still being written: hidden and of its own name until it is complete, and gone
-// where it never was.
-class Part {
- public:
-  Part(std::string path, Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
-  Part(const Part&) = delete;
-  Part& operator=(const Part&) = delete;
-  ~Part() {
-    if (!path_.empty()) ::unlink(path_.c_str());
-  }
-  int fd() const { return fd_.get(); }
-  Result<void> becomes(const std::filesystem::path& target) {
-    if (::fsync(fd_.get()) != 0)
-      return std::unexpected(errno_error(errno, "sync " + target.string()));
-    if (::rename(path_.c_str(), target.c_str()) != 0)
-      return std::unexpected(errno_error(errno, "rename to " + target.string()));
-    path_.clear();
-    return sync_directory(target.has_parent_path() ? target.parent_path() : ".");
-  }
-
- private:
-  std::string path_;
-  Fd fd_;
-};
+Task<Result<int>> blob_upload(Context& context) {
+  const std::filesystem::path file(options.file);
+  const std::string name = options.blob.empty() ? file.filename().string() : options.blob;
+  std::error_code unknown;  // the upload itself tells what is wrong with the file
+  const uint64_t size = std::filesystem::file_size(file, unknown);
+  transfer::UploadOptions upload;
+  CO_TRY(upload.piece, parse_size(options.piece));
+  upload.parallel = options.parallel;
+  upload.headers.content_type = options.content_type;
+  upload.headers.metadata = metadata_of(options.metadata);
+  if (options.no_overwrite) upload.headers.if_none_match = "*";
+  CO_TRY(auto client, co_await context.blobs(options.account));
+  Progress progress("upload " + printable(name), unknown ? 0 : size, context.globals().quiet);
+  uint64_t at = 0;
+  upload.moved = [&progress, &at](uint64_t bytes) { progress.at(at += bytes); };
+  CO_TRY(const auto done, co_await transfer::upload_file(client, options.container, name,
+                                                         options.file, std::move(upload)));
+  progress.done();
+  CO_TRY(const auto properties, co_await client.properties(options.container, name));
+  json::object row = describe(name, properties);
+  row["resumed_bytes"] = done.resumed;
+  context.print(row, {{"BLOB", "name"}, {"SIZE", "size"}, {"MODIFIED", "last_modified"}});
+  co_return kDone;
+}
 
 Task<Result<int>> blob_download(Context& context) {
   const std::filesystem::path target =
@@ -136,24 +108,19 @@ Task<Result<int>> blob_download(Context& context) {
   if (!safe_component(target.filename().string()))
     co_return fail(Code::invalid_argument, "usage",
                    "'" + target.string() + "' does not name a file; say one with --file");
+  transfer::DownloadOptions download;
+  CO_TRY(download.piece, parse_size(options.piece));
+  download.parallel = options.parallel;
+  Bar bar("download " + printable(options.blob), context.globals().quiet);
+  download.begin = bar.begin();
+  download.moved = bar.moved();
   CO_TRY(auto client, co_await context.blobs(options.account));
-  CO_TRY(auto response, co_await client.get(options.container, options.blob, {}));
-  const std::string hidden = "." + hex(as_bytes(random_bytes(8))) + ".part";
-  const std::string path = (target.parent_path() / hidden).string();
-  CO_TRY(Fd opened, open_file(path, O_WRONLY | O_CREAT | O_EXCL));
-  Part part(path, std::move(opened));
-  const uint64_t size = parse_u64(response.headers.get_or("Content-Length", "0")).value_or(0);
-  Progress progress("download " + options.blob, size, context.globals().quiet);
-  std::vector<std::byte> piece(256 << 10);
-  for (uint64_t at = 0;;) {
-    CO_TRY(const size_t count, co_await response.body->read(piece));
-    if (count == 0) break;
-    CO_TRY_VOID(write_all(part.fd(), ByteView(piece.data(), count)));
-    progress.at(at += count);
-  }
-  CO_TRY_VOID(part.becomes(target));
-  progress.done();
-  context.note(target.string() + ": " + format_size(size));
+  CO_TRY(const auto done, co_await transfer::download_blob(client, options.container, options.blob,
+                                                           target, std::move(download)));
+  bar.done();
+  context.note(target.string() + ": " + format_size(done.properties.size) +
+               (done.resumed > 0 ? ", " + format_size(done.resumed) + " of it from a run before"
+                                 : std::string()));
   co_return kDone;
 }
 
@@ -162,6 +129,13 @@ void with_account(CLI::App* verb) {
 }
 void with_container(CLI::App* verb) {
   verb->add_option("--container", options.container, "The container")->required();
+}
+
+void with_pace(CLI::App* verb) {
+  verb->add_option("--parallel", options.parallel, "Pieces on their way at once")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 16));
+  verb->add_option("--piece", options.piece, "Bytes of a piece")->capture_default_str();
 }
 
 }  // namespace
@@ -188,10 +162,13 @@ void add_blob(CLI::App& storage, Chosen& chosen) {
     with_account(verb);
     with_container(verb);
     verb->add_option("NAME", options.blob, "The blob")->required();
-    if (std::string(name) == "download")
+    if (std::string(name) == "download") {
       verb->add_option("--file", options.file, "Where to; the blob's own name without it");
+      with_pace(verb);
+    }
   }
-  verb = add_verb(*blob, chosen, "upload", "Sends a file as a blob, large ones in blocks",
+  verb = add_verb(*blob, chosen, "upload",
+                  "Sends a file as a blob; goes on where a run before was cut",
                   "  holdfast storage blob upload a.npy --container ready\n  holdfast storage blob "
                   "upload big.bin --container ready --name in/big.bin",
                   blob_upload);
@@ -199,6 +176,17 @@ void add_blob(CLI::App& storage, Chosen& chosen) {
   with_container(verb);
   verb->add_option("FILE", options.file, "The file")->required();
   verb->add_option("--name", options.blob, "The blob's name; the file's without it");
+  verb->add_option("--content-type", options.content_type, "application/octet-stream without it");
+  verb->add_option("--metadata", options.metadata, "NAME=VALUE, as often as wanted")
+      ->check(CLI::Validator(
+          [](const std::string& pair) {
+            const size_t equals = pair.find('=');
+            return equals == 0 || equals == std::string::npos ? "NAME=VALUE, not '" + pair + "'"
+                                                              : std::string();
+          },
+          "NAME=VALUE"));
+  verb->add_flag("--no-overwrite", options.no_overwrite, "Only where there is no such blob yet");
+  with_pace(verb);
 }
 
 }  // namespace holdfast::cli

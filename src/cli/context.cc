@@ -169,6 +169,7 @@ Task<Result<std::string>> Context::account_key(std::string account) {
 }
 
 Task<Result<std::string>> Context::blob_url() {
+  if (!globals_.blob.empty()) co_return globals_.blob;
   CO_TRY(const std::string hub_url, hub());
   CO_TRY(const std::string bearer, token());
   CO_TRY(const json::value status, co_await call("GET", hub_url + "/api/v1/status", bearer));
@@ -182,10 +183,14 @@ Task<Result<blob_client::BlobClient>> Context::blobs(std::string account) {
   endpoint.url = url + "/" + account;
   endpoint.account = account;
   endpoint.key = std::move(key);
+  co_return blob_client::BlobClient::open(http_, clock_, std::move(endpoint), blob_options());
+}
+
+blob_client::Options Context::blob_options() const {
   blob_client::Options options;
   options.timeout = std::chrono::seconds(std::max(globals_.timeout, 30u));
   options.retries = 2;
-  co_return blob_client::BlobClient::open(http_, clock_, std::move(endpoint), options);
+  return options;
 }
 
 void Context::print(const json::value& value, const std::vector<Column>& columns) const {

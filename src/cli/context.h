@@ -32,7 +32,7 @@ int exit_code_of(const Error& error);
 
 struct Globals {
   std::string data;  // of `holdfast up`
-  std::string output, hub, edge, serve, token_file;
+  std::string output, hub, blob, edge, serve, token_file;
   bool yes = false, quiet = false, verbose = false;
   unsigned timeout = 30;  // seconds a call
 };
@@ -62,7 +62,8 @@ class Context {
   // A client of the account, with a key that the hub's API gives.
   Task<Result<blob_client::BlobClient>> blobs(std::string account);
   Task<Result<std::string>> account_key(std::string account);
-  Task<Result<std::string>> blob_url();
+  Task<Result<std::string>> blob_url();  // as --blob says, else as the hub does
+  blob_client::Options blob_options() const;
 
   http::Client& http() { return http_; }
   const Clock& clock() const { return clock_; }
@@ -93,6 +94,7 @@ CLI::App* add_verb(CLI::App& noun, Chosen& chosen, const std::string& name, cons
 // Each noun adds its verbs.
 void add_storage(CLI::App& app, Chosen& chosen);
 void add_blob(CLI::App& storage, Chosen& chosen);
+void add_transfer(CLI::App& storage, Chosen& chosen);
 void add_share(CLI::App& app, Chosen& chosen);
 void add_model(CLI::App& app, Chosen& chosen);
 void add_device(CLI::App& app, Chosen& chosen);  // device module twin method

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
+#include <optional>
 #include <string>
 
 namespace holdfast::cli {
@@ -20,6 +22,29 @@ class Progress {
   uint64_t total_, last_bytes_ = 0;
   bool quiet_, terminal_, shown_ = false;
   std::chrono::steady_clock::time_point start_, last_;
+};
+
+// Progress of work that finds its length out by itself, and tells its steps.
+class Bar {
+ public:
+  Bar(std::string what, bool quiet) : what_(std::move(what)), quiet_(quiet) {}
+  std::function<void(uint64_t)> begin() {
+    return [this](uint64_t size) { progress_.emplace(what_, size, quiet_); };
+  }
+  std::function<void(uint64_t)> moved() {
+    return [this](uint64_t bytes) {
+      if (progress_) progress_->at(at_ += bytes);
+    };
+  }
+  void done() {
+    if (progress_) progress_->done();
+  }
+
+ private:
+  const std::string what_;
+  const bool quiet_;
+  std::optional<Progress> progress_;
+  uint64_t at_ = 0;
 };
 
 }  // namespace holdfast::cli

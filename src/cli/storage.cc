@@ -16,6 +16,8 @@ namespace json = boost::json;
 // The options of the storage verbs; one verb runs in a process.
 struct Options {
   std::string account = "site1", container, blob, prefix, permissions = "r", name, key = "key1";
+  std::string ip, start;
+  bool https_only = false;
   int hours = 24;
 };
 Options options;
@@ -142,6 +144,15 @@ Task<Result<int>> sas_create(Context& context) {
   request.expiry = context.clock().now() + std::chrono::hours(options.hours);
   request.container = options.container;
   request.blob = options.blob;
+  request.ip = options.ip;
+  if (options.https_only) request.protocol = "https";
+  if (!options.start.empty()) {
+    const auto start = parse_rfc3339(options.start);
+    if (!start)
+      co_return fail(Code::invalid_argument, "usage",
+                     "--start is a time such as 2026-11-24T12:00:00Z, not '" + options.start + "'");
+    request.start = *start;
+  }
   json::object row;
   row["expires"] = format_rfc3339(request.expiry, 0);
   std::string path = "/" + options.account;
@@ -216,6 +227,7 @@ void add_storage(CLI::App& app, Chosen& chosen) {
   }
 
   add_blob(*storage, chosen);
+  add_transfer(*storage, chosen);
 
   CLI::App* sas = storage->add_subcommand("sas", "Shared access signatures")->require_subcommand(1);
   verb = add_verb(*sas, chosen, "create", "A URL that lets its holder in until it expires",
@@ -231,6 +243,9 @@ void add_storage(CLI::App& app, Chosen& chosen) {
   verb->add_option("--hours", options.hours, "Until it expires")
       ->capture_default_str()
       ->check(CLI::Range(1, 24 * 366));
+  verb->add_option("--start", options.start, "From when on; at once without it");
+  verb->add_option("--ip", options.ip, "From this address, or from a range A-B, alone");
+  verb->add_flag("--https-only", options.https_only, "Over TLS alone");
 }
 
 }  // namespace holdfast::cli

@@ -278,9 +278,9 @@ def complete(*line: str) -> list[str]:
 
 def test_bash_completes(tmp_path):
     assert complete("stor") == ["storage"]
-    assert set(complete("storage", "")) >= {"account", "container", "blob", "sas"}
+    assert set(complete("storage", "")) >= {"account", "container", "blob", "sas", "copy", "sync"}
     assert complete("storage", "blob", "up") == ["upload"]
-    assert complete("storage", "blob", "upload", "--cont") == ["--container"]
+    assert complete("storage", "blob", "upload", "--conta") == ["--container"]
     for shell, word in (("zsh", "bashcompinit"), ("fish", "complete -c holdfast")):
         assert word in holdfast("completion", shell).stdout
 
@@ -291,7 +291,7 @@ def subcommands(text: str) -> list[str]:
 
 
 def test_every_verb_ends_its_help_with_two_examples():
-    assert "storage account|container|blob|sas" in holdfast().stdout
+    assert "storage account|container|blob|sas|copy|sync" in holdfast().stdout
     verbs, open_paths = 0, [()]
     while open_paths:
         path = open_paths.pop()
