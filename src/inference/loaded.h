@@ -7,6 +7,7 @@
 #include <string>
 
 #include "inference/engine.h"
+#include "inference/queue.h"
 #include "inference/statistics.h"
 
 namespace holdfast::inference {
@@ -16,9 +17,11 @@ struct Loaded {
   int64_t version = 0;
   std::string digest;  // "sha256:…" of model.onnx
   std::unique_ptr<Model> model;
+  bool mergeable = false;          // its requests may be run together
   int64_t load_ns = 0;             // reading, loading and warming up
   std::atomic<int64_t> p99_ns{0};  // of a run, followed from the warm-up on
   mutable Statistics statistics;
+  ModelQueue queue;
 };
 using LoadedPtr = std::shared_ptr<Loaded>;
 

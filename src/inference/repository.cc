@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "inference/batch.h"
 #include "inference/warm_up.h"
 
 namespace holdfast::inference {
@@ -53,6 +54,7 @@ Result<LoadedPtr> Repository::load_file(const std::string& name, int64_t version
   loaded->version = version;
   TRY(loaded->digest, digest_of(path));
   TRY(loaded->model, engine_.load(path));
+  loaded->mergeable = can_merge(loaded->model->signature());
   warm_up(*loaded);
   loaded->load_ns = (std::chrono::steady_clock::now() - start).count();
   return loaded;
@@ -70,9 +72,10 @@ Result<std::vector<int64_t>> Repository::on_disk(const std::string& name) const 
   return found;
 }
 
-Result<std::unique_ptr<Repository>> Repository::open(std::string directory, Engine& engine) {
+Result<std::unique_ptr<Repository>> Repository::open(std::string directory, Engine& engine,
+                                                     SchedulerOptions scheduling) {
   TRY_VOID(make_directories(directory));
-  std::unique_ptr<Repository> repository(new Repository(std::move(directory), engine));
+  std::unique_ptr<Repository> repository(new Repository(std::move(directory), engine, scheduling));
   std::error_code error;
   for (const auto& folder : fs::directory_iterator(repository->directory_, error)) {
     const std::string name = folder.path().filename();

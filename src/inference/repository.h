@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "inference/loaded.h"
+#include "inference/scheduler.h"
 #include "net/byte_stream.h"
 #include "net/runtime.h"
 
@@ -34,7 +35,8 @@ class Repository {
  public:
   // Loads every model's newest version that can be loaded; those that fail are listed as
   // UNAVAILABLE with their reasons.
-  static Result<std::unique_ptr<Repository>> open(std::string directory, Engine& engine);
+  static Result<std::unique_ptr<Repository>> open(std::string directory, Engine& engine,
+                                                  SchedulerOptions scheduling = {});
 
   // `version` 0: the current one. not_found; unavailable: there, but not loaded, with the reason.
   Result<LoadedPtr> find(std::string_view name, int64_t version = 0) const;
@@ -57,11 +59,11 @@ class Repository {
   // Every model serves that nobody has unloaded.
   bool ready() const;
   // Where slow models run. Loading has threads of its own, so that it delays no answer.
-  BlockingPool& pool() { return runs_; }
+  Scheduler& scheduler() { return scheduler_; }
 
  private:
-  Repository(std::string directory, Engine& engine)
-      : directory_(std::move(directory)), engine_(engine) {}
+  Repository(std::string directory, Engine& engine, SchedulerOptions scheduling)
+      : directory_(std::move(directory)), engine_(engine), scheduler_(scheduling) {}
   struct Group {
     std::map<int64_t, LoadedPtr> loaded;
     LoadedPtr current;
@@ -79,7 +81,8 @@ class Repository {
 
   const std::string directory_;
   Engine& engine_;
-  BlockingPool pool_{"models", 2}, runs_{"runs", 2};
+  Scheduler scheduler_;
+  BlockingPool pool_{"models", 2};
   std::mutex changing_;  // one change at a time
   mutable std::mutex mutex_;
   std::map<std::string, Group, std::less<>> groups_;

@@ -146,8 +146,18 @@ TEST_F(RepositoryTest, LoadsDelayNoRuns) {
     });
   }
   while (engine_.runs() == 0) std::this_thread::yield();  // one warms up, the others wait for it
-  auto quick = [] { return Result<void>(); };
-  EXPECT_TRUE(run_task(repository_->pool().run(std::move(quick))));
+  FakeEngine other;
+  std::ofstream(folder_ + "/.other") << fake_model(2);
+  Loaded quick;
+  quick.model = std::move(*other.load(folder_ + "/.other"));
+  const std::vector<float> ones = {1, 1};
+  TensorView view;
+  view.name = "x";
+  view.shape = {1, 2};
+  view.data = std::as_bytes(std::span(ones));
+  const Inputs inputs = {view};
+  const std::vector<std::string> all;
+  EXPECT_TRUE(run_task(repository_->scheduler().run(quick, inputs, all, {})).answer);
   EXPECT_EQ(loaded, 0);
   go.set_value();
   for (std::thread& load : loads) load.join();

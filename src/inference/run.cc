@@ -6,6 +6,7 @@
 namespace holdfast::inference {
 namespace {
 
+using Clock = std::chrono::steady_clock;
 constexpr int64_t kInlineNanos =
     200'000;  // the house rule: quicker than this runs on the request's thread
 
@@ -24,52 +25,43 @@ void follow(std::atomic<int64_t>& p99_ns, int64_t took) {
                std::memory_order_relaxed);
 }
 
+// A request of many rows may be slow although the model is quick.
+bool quick(const Loaded& loaded, const Inputs& inputs) {
+  if (loaded.p99_ns.load(std::memory_order_relaxed) >= kInlineNanos) return false;
+  const uint64_t rows = rows_of(inputs);
+  return rows <= 1 || !loaded.mergeable ||
+         loaded.queue.curve.estimate(rows).value_or(0) < kInlineNanos;
+}
+
 }  // namespace
 
 Task<Result<std::vector<Tensor>>> run_model(Repository& repository, Loaded& loaded,
                                             const std::vector<TensorView>& inputs,
                                             const std::vector<std::string>& outputs,
                                             const RunOptions& options) {
-  using Clock = std::chrono::steady_clock;
   const auto arrived = Clock::now();
-  auto start = arrived, end = arrived;
-  bool begun = false;
-  const auto run = [&]() -> Result<std::vector<Tensor>> {
-    start = Clock::now();
-    if (start >= options.deadline)
-      return fail(Code::timed_out, "the deadline passed before the model could run");
-    if (options.abandoned && options.abandoned())
-      return fail(Code::cancelled, "nobody waits for the answer");
-    begun = true;
-    auto ran = loaded.model->run(inputs, outputs);
-    end = Clock::now();
-    return ran;
-  };
-  Result<std::vector<Tensor>> ran = fail(Code::internal, "not run");
-  if (loaded.p99_ns.load(std::memory_order_relaxed) < kInlineNanos) {
-    ran = run();
+  Outcome outcome;
+  if (arrived >= options.deadline) {
+    outcome.answer = fail(Code::timed_out, "the deadline passed before the model could run");
+  } else if (quick(loaded, inputs)) {
+    outcome.answer = loaded.model->run(inputs, outputs);
+    outcome.timing.infer = (Clock::now() - arrived).count();
+    outcome.merged = 1;
+    loaded.statistics.executed(1, outcome.timing.infer);
+    if (outcome.answer) loaded.queue.curve.learn(rows_of(inputs), outcome.timing.infer);
   } else {
-    loaded.statistics.pending.fetch_add(1, std::memory_order_relaxed);
-    auto work = [&] {
-      loaded.statistics.pending.fetch_sub(1, std::memory_order_relaxed);
-      return run();
-    };
-    ran = co_await repository.pool().run(std::move(work));
+    outcome = co_await repository.scheduler().run(loaded, inputs, outputs, options);
   }
-  const auto finished = Clock::now();
+  outcome.timing.request = (Clock::now() - arrived).count();
   Statistics& statistics = loaded.statistics;
   statistics.last_ms.store(now_ms(), std::memory_order_relaxed);
-  const int64_t took = (end - start).count();
-  if (begun) statistics.executed(1, took);
-  if (ran) {
-    statistics.succeeded({.request = (finished - arrived).count(),
-                          .queue = (start - arrived).count(),
-                          .infer = took});
-    follow(loaded.p99_ns, took);
+  if (outcome.answer) {
+    statistics.succeeded(outcome.timing);
+    if (outcome.merged == 1) follow(loaded.p99_ns, outcome.timing.infer);
   } else {
-    statistics.failed(failure_of(ran.error().code()), (finished - arrived).count());
+    statistics.failed(failure_of(outcome.answer.error().code()), outcome.timing.request);
   }
-  co_return ran;
+  co_return std::move(outcome.answer);
 }
 
 }  // namespace holdfast::inference

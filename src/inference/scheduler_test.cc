@@ -1,0 +1,313 @@
+#include "inference/scheduler.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <future>
+#include <random>
+
+namespace holdfast::inference {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+// `y` is 3 × `x`, row by row, after `before` has seen the rows.
+class TripleModel final : public Model {
+ public:
+  TripleModel() {
+    TensorInfo info;
+    info.shape = {-1, 2};
+    info.name = "x";
+    signature_.inputs = {info};
+    info.name = "y";
+    signature_.outputs = {info};
+  }
+  const Signature& signature() const override { return signature_; }
+  Result<Outputs> run(const Inputs& inputs, const std::vector<std::string>&) override {
+    std::vector<float> values(inputs[0].data.size() / sizeof(float));
+    std::memcpy(values.data(), inputs[0].data.data(), inputs[0].data.size());
+    if (before) TRY_VOID(before(values));
+    const float shift = mix ? values.front() : 0;
+    for (float& value : values) value = value * 3 + shift;
+    Tensor out;
+    out.name = "y";
+    out.shape = inputs[0].shape;
+    out.data.resize(inputs[0].data.size());
+    std::memcpy(out.data.data(), values.data(), out.data.size());
+    std::vector<Tensor> answer;
+    answer.push_back(std::move(out));
+    return answer;
+  }
+  std::function<Result<void>(const std::vector<float>&)> before;
+  bool mix = false;  // every row depends on the first
+
+ private:
+  Signature signature_;
+};
+
+struct Served {
+  explicit Served(const std::string& name = "m") {
+    loaded.name = name;
+    loaded.mergeable = true;
+    auto made = std::make_unique<TripleModel>();
+    model = made.get();
+    loaded.model = std::move(made);
+  }
+  Loaded loaded;
+  TripleModel* model;
+};
+
+Outcome ask(Scheduler& scheduler, Loaded& loaded, const std::vector<float>& values,
+            RunOptions options = {}) {
+  TensorView view;
+  view.name = "x";
+  view.shape = {static_cast<int64_t>(values.size() / 2), 2};
+  view.data = std::as_bytes(std::span(values));
+  const Inputs inputs = {view};
+  const std::vector<std::string> all;
+  return run_task(scheduler.run(loaded, inputs, all, options));
+}
+
+std::future<Outcome> ask_aside(Scheduler& scheduler, Loaded& loaded, float value,
+                               RunOptions options = {}) {
+  return std::async(std::launch::async, [&scheduler, &loaded, value, options] {
+    return ask(scheduler, loaded, {value, value}, options);
+  });
+}
+
+std::vector<float> values_of(const Outcome& outcome) {
+  const Bytes& bytes = outcome.answer.value().at(0).data;
+  std::vector<float> out(bytes.size() / sizeof(float));
+  std::memcpy(out.data(), bytes.data(), bytes.size());
+  return out;
+}
+
+void until(const std::function<bool()>& holds) {
+  const auto deadline = Clock::now() + 20s;
+  while (!holds()) {
+    ASSERT_LT(Clock::now(), deadline);
+    std::this_thread::yield();
+  }
+}
+
+// Holds every run until it is opened; notes the first value of each, in order.
+struct Gate {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool open = false;
+  std::vector<float> seen;
+  Result<void> pass(const std::vector<float>& values) {
+    std::unique_lock lock(mutex);
+    seen.push_back(values.front());
+    changed.wait(lock, [this] { return open; });
+    return {};
+  }
+  size_t count() {
+    const std::lock_guard lock(mutex);
+    return seen.size();
+  }
+  void let_go() {
+    const std::lock_guard lock(mutex);
+    open = true;
+    changed.notify_all();
+  }
+};
+
+class ClientsTest : public ::testing::TestWithParam<unsigned> {};
+
+TEST_P(ClientsTest, EveryCallerGetsExactlyItsRows) {
+  Served served;
+  served.model->before = [](const std::vector<float>&) -> Result<void> {
+    std::this_thread::sleep_for(300us);  // whatever the rows: merging pays
+    return {};
+  };
+  Scheduler scheduler({.lanes = GetParam(), .queue = 64});
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> clients;
+  for (unsigned client = 0; client < 16; ++client) {
+    clients.emplace_back([&, client] {
+      std::mt19937 random(client);
+      for (int i = 0; i < 60; ++i) {
+        std::vector<float> values(2 * (1 + random() % 9));
+        for (float& value : values) value = static_cast<float>(random() % 1'000'000);
+        const Outcome outcome = ask(scheduler, served.loaded, values);
+        for (float& value : values) value *= 3;
+        if (!outcome.answer || values_of(outcome) != values ||
+            outcome.answer->at(0).shape != std::vector<int64_t>{int64_t(values.size() / 2), 2})
+          ++wrong;
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(wrong, 0);
+  const Totals totals = served.loaded.statistics.read();
+  EXPECT_LT(totals.executions, 16u * 60 / 2) << "nothing was merged";
+  EXPECT_EQ(served.loaded.statistics.pending.load(), 0);
+  EXPECT_FALSE(served.loaded.queue.refused);
+}
+
+INSTANTIATE_TEST_SUITE_P(Lanes, ClientsTest, ::testing::Values(1u, 2u, 4u));
+
+TEST(Scheduler, RowsThatGetNoCheaperTogetherAreRunSingly) {
+  Served served;
+  served.model->before = [](const std::vector<float>& values) -> Result<void> {
+    std::this_thread::sleep_for(300us * (values.size() / 2));
+    return {};
+  };
+  Scheduler scheduler({.lanes = 1});
+  std::vector<std::thread> clients;
+  for (int client = 0; client < 8; ++client) {
+    clients.emplace_back([&] {
+      for (int i = 0; i < 40; ++i) ask(scheduler, served.loaded, {1, 2});
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  const Totals totals = served.loaded.statistics.read();
+  EXPECT_GT(totals.batches[1].runs, 8u * 40 * 8 / 10);
+}
+
+TEST(Scheduler, AFullQueueRefuses) {
+  Served served;
+  Gate gate;
+  served.model->before = [&](const auto& values) { return gate.pass(values); };
+  Scheduler scheduler({.lanes = 1, .queue = 2});
+  std::vector<std::future<Outcome>> asked;
+  asked.push_back(ask_aside(scheduler, served.loaded, 1));
+  until([&] { return gate.count() == 1; });
+  for (float value : {2.0F, 3.0F}) asked.push_back(ask_aside(scheduler, served.loaded, value));
+  until([&] { return served.loaded.statistics.pending == 2; });
+  const Outcome refused = ask(scheduler, served.loaded, {4, 4});
+  EXPECT_EQ(refused.answer.error().code(), Code::unavailable);
+  EXPECT_EQ(refused.answer.error().reason(), "queue_full");
+  gate.let_go();
+  for (auto& each : asked) EXPECT_TRUE(each.get().answer);
+}
+
+TEST(Scheduler, ADeadlineIsToldWhenItPasses) {
+  Served served;
+  Gate gate;
+  served.model->before = [&](const auto& values) { return gate.pass(values); };
+  Scheduler scheduler({.lanes = 1});
+  auto running = ask_aside(scheduler, served.loaded, 1);
+  until([&] { return gate.count() == 1; });
+  auto patient = ask_aside(scheduler, served.loaded, 2, {.deadline = Clock::now() + 1h});
+  const auto start = Clock::now();
+  const Outcome late = ask(scheduler, served.loaded, {3, 3}, {.deadline = start + 30ms});
+  EXPECT_EQ(late.answer.error().code(), Code::timed_out);
+  EXPECT_GE(Clock::now() - start, 30ms);
+  EXPECT_EQ(gate.count(), 1u);  // the lane is held all the while
+  gate.let_go();
+  EXPECT_TRUE(running.get().answer);
+  EXPECT_TRUE(patient.get().answer);
+  EXPECT_EQ(gate.seen.size(), 2u);
+}
+
+TEST(Scheduler, TheHigherPriorityRunsFirst) {
+  Served served;
+  Gate gate;
+  served.model->before = [&](const auto& values) { return gate.pass(values); };
+  Scheduler scheduler({.lanes = 1, .merge = false});
+  std::vector<std::future<Outcome>> asked;
+  asked.push_back(ask_aside(scheduler, served.loaded, 1));
+  until([&] { return gate.count() == 1; });
+  int64_t waiting = 0;
+  for (const auto& [value, priority] :
+       {std::pair(2.0F, 9u), {3.0F, 0u}, {4.0F, 0u}, {5.0F, 1u}, {6.0F, 100u}}) {
+    asked.push_back(ask_aside(scheduler, served.loaded, value, {.priority = priority}));
+    ++waiting;
+    until([&] { return served.loaded.statistics.pending == waiting; });
+  }
+  gate.let_go();
+  for (auto& each : asked) EXPECT_TRUE(each.get().answer);
+  EXPECT_EQ(gate.seen, (std::vector<float>{1, 5, 3, 4, 2, 6}));
+}
+
+TEST(Scheduler, AFloodOfOneModelDoesNotStarveAnother) {
+  Served flooded("flooded"), other("other");
+  Gate gate;
+  const auto slow = [&](const std::vector<float>& values) {
+    std::this_thread::sleep_for(1ms);
+    return gate.pass(values);
+  };
+  flooded.model->before = other.model->before = slow;
+  Scheduler scheduler({.lanes = 1, .merge = false});
+  std::vector<std::future<Outcome>> asked;
+  for (int i = 0; i < 20; ++i) asked.push_back(ask_aside(scheduler, flooded.loaded, 1));
+  until([&] { return flooded.loaded.statistics.pending == 19; });
+  for (int i = 0; i < 2; ++i) asked.push_back(ask_aside(scheduler, other.loaded, 2));
+  until([&] { return other.loaded.statistics.pending == 2; });
+  gate.let_go();
+  for (auto& each : asked) EXPECT_TRUE(each.get().answer);
+  size_t last = 0;
+  for (size_t i = 0; i < gate.seen.size(); ++i) last = gate.seen[i] == 2 ? i : last;
+  EXPECT_LE(last, 5u) << "turn by turn, the second of two is the fourth or fifth";
+}
+
+TEST(Scheduler, OneRequestsBadValuesAreItsOwn) {
+  Served served;
+  served.model->before = [](const std::vector<float>& values) -> Result<void> {
+    std::this_thread::sleep_for(300us);
+    for (float value : values) {
+      if (value < 0) return fail(Code::invalid_argument, "negative");
+    }
+    return {};
+  };
+  Scheduler scheduler({.lanes = 1});
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> clients;
+  for (int client = 0; client < 8; ++client) {
+    clients.emplace_back([&, client] {
+      for (int i = 0; i < 50; ++i) {
+        const float value = client == 0 ? -1.0F : 1.0F;
+        if (ask(scheduler, served.loaded, {value, value}).answer.has_value() == (client == 0))
+          ++wrong;
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(Scheduler, AModelWhoseRowsDependOnEachOtherIsFoundOut) {
+  Served served;
+  served.model->mix = true;
+  served.model->before = [](const std::vector<float>&) -> Result<void> {
+    std::this_thread::sleep_for(300us);
+    return {};
+  };
+  Scheduler scheduler({.lanes = 1});
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> clients;
+  for (int client = 0; client < 8; ++client) {
+    clients.emplace_back([&, client] {
+      const auto value = static_cast<float>(client + 1);
+      for (int i = 0; i < 50; ++i) {
+        const Outcome outcome = ask(scheduler, served.loaded, {value, value});
+        if (values_of(outcome) != std::vector<float>{value * 4, value * 4}) ++wrong;
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_TRUE(served.loaded.queue.refused);
+}
+
+TEST(Scheduler, WhoHasGoneIsNotRunFor) {
+  Served served;
+  Gate gate;
+  served.model->before = [&](const auto& values) { return gate.pass(values); };
+  Scheduler scheduler({.lanes = 1});
+  auto running = ask_aside(scheduler, served.loaded, 1);
+  until([&] { return gate.count() == 1; });
+  const auto start = Clock::now();
+  auto gone = ask_aside(scheduler, served.loaded, 2, {.abandoned = [] { return true; }});
+  until([&] { return served.loaded.statistics.pending == 1 && Clock::now() - start > 30ms; });
+  gate.let_go();
+  EXPECT_TRUE(running.get().answer);
+  EXPECT_EQ(gone.get().answer.error().code(), Code::cancelled);
+  EXPECT_EQ(gate.seen, std::vector<float>{1});
+}
+
+}  // namespace
+}  // namespace holdfast::inference
