@@ -2,7 +2,7 @@
 #   make demo                    the main loop on real data (KEEP=1 leaves it running)
 #   make test [SUITE=unit|contract|system|clients|blob|faults|check]
 #   make bench [BENCH=loop]      ratios against peers and physical limits
-#   make faults [SUITE=kill] [SEED=1] [N=50]   the long fault campaigns, resumable
+#   make faults [SUITE=kill] [SEED=1] [N=50] [BREAK=fsync]   the long fault campaigns; BREAK: a broken build that must be found out
 #   make fuzz [TARGET=infer] [SECONDS=60]      libFuzzer over what comes from outside
 #   make check                   format, tidy, include rules, sizes, shell scripts
 .DEFAULT_GOAL := build
@@ -28,7 +28,7 @@ bench: peers build
 	@.deps/venv/bin/python bench/run.py $(BENCH)
 
 faults: build
-	@.deps/venv/bin/python tests/faults/campaign.py --suite "$(or $(SUITE),kill)" --seed "$(or $(SEED),1)" --count "$(or $(N),50)"
+	@.deps/venv/bin/python tests/faults/campaign.py --suite "$(or $(SUITE),kill)" --seed "$(or $(SEED),1)" --count "$(or $(N),50)" $(if $(BREAK),--break $(BREAK))
 
 fuzz: setup
 	@scripts/fuzz "$(or $(TARGET),all)" "$(or $(SECONDS),60)"

@@ -4,6 +4,14 @@
   loop    the same while versions are learned, compared and deployed: no step is doubled, lost or half done
   away    the hub stands still for a minute at each of those steps; the device goes on answering (N is not used)
   plant   the same judgement must FIND a planted bug: a hub that acknowledges before the bytes leave its memory
+
+Of blobs alone, by stock clients under mixed load (put, blocks, append, overwrite, delete, snapshot), the list of what was
+acknowledged kept outside the hub:
+
+  blob    kill -9 of the hub N times           power   N power cuts of an ext4 disk (root)
+  sync    every third fsync fails, N times     full    a disk is filled to its end N times (root)
+  flips   one bit of each of N blobs is turned on the disk
+  BREAK=fsync|rename|crc                       one of these in a build with that bug: the campaign must FIND losses
 """
 import argparse
 import json
@@ -16,6 +24,8 @@ import threading
 import time
 
 import closed
+from blob_faults import SUITES
+from disk import why_not
 from loop import BIN, ROOT, Loop, kill_run, wait_until
 
 PART = 10  # kills a run: a run that was interrupted is repeated, those before it are kept
@@ -70,11 +80,16 @@ def away(seed: int, count: int) -> int:
     return 1 if verdict["problems"] or verdict["failures"] else 0
 
 
-def plant(seed: int, count: int) -> int:
+def build_planted(*programs: str) -> pathlib.Path:
     build = ROOT / "build/planted"
-    print("building the hub with the planted bug (build/planted)", flush=True)
+    print("building the hub with the planted bugs (build/planted)", flush=True)
     subprocess.run(["cmake", "--preset", "release", "-B", build, "-DHOLDFAST_TESTS=OFF", "-DHOLDFAST_PLANTED_BUGS=ON"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["ninja", "-C", build, "--quiet", "holdfast", "holdfast-hub", "holdfast-edge", "holdfast-serve"], check=True)
+    subprocess.run(["ninja", "-C", build, "--quiet", *programs], check=True)
+    return build
+
+
+def plant(seed: int, count: int) -> int:
+    build = build_planted("holdfast", "holdfast-hub", "holdfast-edge", "holdfast-serve")
     folder = ROOT / f"build/faults/plant-{seed}"
     shutil.rmtree(folder, ignore_errors=True)
     generator = random.Random(seed)
@@ -98,12 +113,40 @@ def plant(seed: int, count: int) -> int:
     return 0 if lost else 1
 
 
+def blob(suite: str, seed: int, count: int, sabotage: str) -> int:
+    """One of the blob campaigns; with `sabotage` it fails where nothing is found."""
+    if suite in ("power", "full") and (reason := why_not()):
+        sys.exit(f"{suite}: {reason}")
+    programs, environment = BIN, {}
+    if sabotage:
+        programs, environment = build_planted("holdfast-hub") / "bin", {"HOLDFAST_PLANT": f"skip-{sabotage}"}
+    folder = ROOT / f"build/faults/{suite}-{seed}{'-broken' if sabotage else ''}"
+    shutil.rmtree(folder, ignore_errors=True)
+    verdict = SUITES[suite](folder, seed, count, programs, environment, lambda text: print(text, flush=True))
+    problems = verdict["problems"]
+    for problem in problems[:50]:
+        print("  " + problem)
+    kinds = {kind: sum(problem.startswith(kind) for problem in problems) for kind in ("lost", "resurrected", "torn", "served")}
+    print(f"{suite}{' with broken ' + sabotage if sabotage else ''}: seed {seed}: {verdict['trials']} trials, {verdict['acknowledged']} operations acknowledged "
+          f"({', '.join(verdict['kinds'])}), {verdict['refused']} refused or cut, {', '.join(f'{count} {kind}' for kind, count in kinds.items())}, {len(problems)} problems")
+    if not problems:
+        shutil.rmtree(folder)
+    if sabotage:
+        print("the broken build was found out" if problems else "the broken build was NOT found out")
+    return int(bool(problems) != bool(sabotage))
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--suite", choices=["kill", "loop", "away", "plant"], default="kill")
+    parser.add_argument("--suite", choices=["kill", "loop", "away", "plant", *SUITES], default="kill")
+    parser.add_argument("--break", dest="sabotage", choices=["fsync", "rename", "crc"])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=50)
     arguments = parser.parse_args()
     if not pathlib.Path(BIN / "holdfast").exists():
         sys.exit(f"{BIN} has no programs; make build first")
+    if arguments.suite in SUITES:
+        sys.exit(blob(arguments.suite, arguments.seed, arguments.count, arguments.sabotage))
+    if arguments.sabotage:
+        sys.exit(f"BREAK is for {', '.join(SUITES)}; SUITE=plant is the loop's")
     sys.exit({"kill": kill, "loop": loop_kills, "away": away, "plant": plant}[arguments.suite](arguments.seed, arguments.count))

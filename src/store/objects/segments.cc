@@ -42,7 +42,10 @@ Task<Result<StagedContent>> Segments::append(std::string bytes) {
 Result<void> Segments::next_segment() {
   const std::string path = directory_ + "/" + name_of(number_ + 1);
   TRY(Fd fd, open_file(path, O_RDWR | O_CREAT | O_EXCL, 0640));
-  TRY_VOID(sync_directory(directory_));
+  if (auto synced = sync_directory(directory_); !synced) {
+    ::unlink(path.c_str());  // or the next try finds its name taken, and so does every one after it
+    return synced;
+  }
   writing_ = std::make_shared<Fd>(std::move(fd));
   const std::lock_guard lock(mutex_);
   open_[++number_] = writing_;
