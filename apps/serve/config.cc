@@ -18,6 +18,13 @@ Result<ServeConfig> parse_serve_config(const std::string& text, const std::strin
   TRY_VOID(listen.finish());
   TRY(const int64_t threads, map.integer_or("threads", 1, 1, 256));
   config.threads = static_cast<int>(threads);
+  TRY(YamlMap scheduling, map.map("scheduling"));
+  TRY(const int64_t lanes, scheduling.integer_or("lanes", 0, 0, 256));
+  TRY(const int64_t queue, scheduling.integer_or("queue", 256, 1, 65536));
+  TRY(config.merge, scheduling.flag_or("merge", true));
+  TRY_VOID(scheduling.finish());
+  config.lanes = static_cast<unsigned>(lanes);
+  config.queue = static_cast<size_t>(queue);
   TRY(config.uploads, map.flag_or("uploads", true));
   TRY(config.plain_http_beyond_loopback, map.flag_or("plain_http_beyond_loopback", false));
   TRY_VOID(map.finish());

@@ -13,6 +13,9 @@ struct ServeConfig {
   std::string models;  // default: <data>/models
   int threads = 1;     // inside one inference
   bool uploads = true;
+  unsigned lanes = 0;  // runs at the same time; 0: one a core
+  size_t queue = 256;  // requests of a model version that wait
+  bool merge = true;   // requests where that pays
   // Serves plain HTTP on an address that others reach. For a container, whose network is its own:
   // there it is whoever publishes the port that decides who reaches it.
   bool plain_http_beyond_loopback = false;

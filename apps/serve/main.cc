@@ -19,7 +19,11 @@ Result<void> run(const ServeConfig& config) {
   TRY_VOID(claim_data_directory(config.data, "serve", 1));
   Runtime runtime;
   TRY(auto engine, inference::open_onnxruntime({.threads = config.threads}));
-  TRY(auto repository, inference::Repository::open(config.models, *engine));
+  const inference::SchedulerOptions scheduling{
+      .lanes = config.lanes > 0 ? config.lanes : runtime.size(),
+      .queue = config.queue,
+      .merge = config.merge};
+  TRY(auto repository, inference::Repository::open(config.models, *engine, scheduling));
   inference::ServeOptions options;
   options.version = kVersion;
   options.platform = engine->platform();

@@ -53,6 +53,12 @@ Stream::~Stream() {
   if (ssl_ != nullptr) SSL_free(ssl_);
 }
 
+bool Stream::peer_closed() {
+  char byte = 0;
+  const ssize_t count = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 void Stream::abort() {
   // shutdown, not close: the number of a closed descriptor could be another connection's by the
   // time of a use.

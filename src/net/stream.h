@@ -38,6 +38,9 @@ class Stream {
 
   // Wakes every wait with an error and ends the connection; any state, own executor.
   void abort();
+  // Whether all that the peer sent was read and it has closed its end. Any thread, while the stream
+  // is open.
+  bool peer_closed();
   bool tls() const { return ssl_ != nullptr; }
   boost::asio::ip::tcp::socket& socket() { return socket_; }
 

@@ -16,13 +16,14 @@ BIN = pathlib.Path(os.environ.get("HOLDFAST_BIN", pathlib.Path(__file__).parents
 
 
 class Serve:
-    def __init__(self, folder: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, config: dict | None = None):
         self.folder, self.data = folder, folder / "serve"
+        (folder / "serve.yaml").write_text(json.dumps(config or {}))
 
     @contextlib.contextmanager
     def running(self):
         with open(self.folder / "serve.log", "ab") as log:
-            process = subprocess.Popen([BIN / "holdfast-serve", "--data", self.data, "--listen", "127.0.0.1:0"], stderr=log)
+            process = subprocess.Popen([BIN / "holdfast-serve", "--config", self.folder / "serve.yaml", "--data", self.data, "--listen", "127.0.0.1:0"], stderr=log)
         try:
             deadline = time.monotonic() + 30
             while not (self.data / "run.json").exists():
@@ -63,6 +64,14 @@ def scale_model(factor: float) -> bytes:
     weight = helper.make_tensor("w", TensorProto.FLOAT, [1], [factor])
     return _model([helper.make_node("Mul", ["x", "w"], ["y"])], [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 2])],
                   [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2])], [weight])
+
+
+def deep_model(layers: int, width: int = 256) -> bytes:
+    """Turns its `width` numbers round by one place `layers` times, by products of matrices: slow, and exact to the last bit however it is run."""
+    turn = helper.make_tensor("w", TensorProto.FLOAT, [width, width], numpy.roll(numpy.eye(width, dtype=numpy.float32), 1, axis=1).flatten())
+    nodes = [helper.make_node("MatMul", [f"x{i}" if i else "x", "w"], [f"x{i + 1}" if i + 1 < layers else "y"]) for i in range(layers)]
+    return _model(nodes, [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", width])],
+                  [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", width])], [turn])
 
 
 def two_by_two_model() -> bytes:

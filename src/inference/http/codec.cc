@@ -83,6 +83,15 @@ Result<void> read_outputs(const dom::element& root, InferRequest& request,
   return {};
 }
 
+// A number from 0; absent: 0.
+Result<uint64_t> parameter(const dom::element& root, const char* name) {
+  uint64_t value = 0;
+  const auto error = root["parameters"][name].get(value);
+  if (error == simdjson::SUCCESS || error == simdjson::NO_SUCH_FIELD) return value;
+  if (root["parameters"].error() != simdjson::SUCCESS) return value;
+  return bad("the parameter '" + std::string(name) + "' must be a number from 0");
+}
+
 Result<InferRequest> raw_request(std::string_view body, const Signature& signature) {
   if (signature.inputs.size() != 1) return bad("a raw binary request needs a model with one input");
   const TensorInfo& info = signature.inputs[0];
@@ -164,6 +173,9 @@ Result<InferRequest> parse_infer(std::string_view body, std::optional<uint64_t> 
   }
   if (!binary.empty()) return bad("the binary data is longer than the inputs say");
   TRY_VOID(read_outputs(root, request, signature));
+  TRY(request.timeout_us, parameter(root, "timeout"));
+  TRY(const uint64_t priority, parameter(root, "priority"));
+  request.priority = static_cast<unsigned>(std::min<uint64_t>(priority, UINT32_MAX));
   return request;
 }
 

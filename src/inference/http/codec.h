@@ -23,6 +23,9 @@ struct InferRequest {
   std::vector<std::vector<std::string>> texts;  // an input's each
   std::vector<RequestedOutput> outputs;         // empty: all
   bool binary_output = false;                   // for outputs that do not say
+  // Triton's schedule_policy extension.
+  uint64_t timeout_us = 0;  // 0: none
+  unsigned priority = 0;
 };
 
 // `json_size`: Inference-Header-Content-Length; nullopt: the whole body is JSON. 0: a raw binary

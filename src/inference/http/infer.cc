@@ -9,6 +9,7 @@ namespace {
 constexpr uint64_t kInferLimit = 64 << 20;
 
 Task<Result<http::Response>> infer(Repository& repository, http::Request& request) {
+  const MonoTime start = std::chrono::steady_clock::now();
   CO_TRY(const LoadedPtr loaded, model_of(repository, request));
   std::optional<uint64_t> json_size;
   if (const auto header = request.headers.get("Inference-Header-Content-Length")) {
@@ -16,15 +17,14 @@ Task<Result<http::Response>> infer(Repository& repository, http::Request& reques
     if (!json_size)
       co_return fail(Code::invalid_argument, "Inference-Header-Content-Length is not a number");
   }
-  CO_TRY(std::string sent, co_await read_all(*request.body, kInferLimit));
-  CO_TRY(const std::string body,
-         decompress(request.headers.get_or("Content-Encoding", ""), std::move(sent), kInferLimit));
+  CO_TRY(const std::string body, co_await read_body(request));
   CO_TRY(const InferRequest parsed, parse_infer(body, json_size, loaded->model->signature()));
   std::vector<std::string> wanted;
   wanted.reserve(parsed.outputs.size());
   for (const RequestedOutput& output : parsed.outputs) wanted.push_back(output.name);
+  CO_TRY(const RunOptions options, run_options(request, start, parsed.timeout_us, parsed.priority));
   CO_TRY(const std::vector<Tensor> outputs,
-         co_await run_model(repository, *loaded, parsed.inputs, wanted));
+         co_await run_model(repository, *loaded, parsed.inputs, wanted, options));
   CO_TRY(InferBody answer, write_infer(*loaded, parsed, outputs));
   http::Response response(200, answer.json_size ? "application/octet-stream" : "application/json",
                           std::move(answer.bytes));
@@ -40,8 +40,39 @@ http::Response oip_error(const Error& error, const http::Request&) {
   unsigned status = http::status_of(error.code());
   if (error.code() == Code::timed_out) status = 504;
   if (error.reason() == "encoding") status = 415;
-  return http::Response(status, "application/json",
-                        "{\"error\":" + json_text(error.message()) + "}");
+  if (error.reason() == "slow_body") status = 408;
+  if (error.reason() == "queue_full") status = 429;
+  http::Response response(status, "application/json",
+                          "{\"error\":" + json_text(error.message()) + "}");
+  // Whole seconds are all that the header can say; a queue empties sooner.
+  if (error.code() == Code::unavailable) response.header("Retry-After", "1");
+  return response;
+}
+
+Task<Result<std::string>> read_body(http::Request& request) {
+  auto sent = co_await read_all(*request.body, kInferLimit);
+  if (!sent && sent.error().code() == Code::timed_out)
+    co_return fail(Code::timed_out, "slow_body", "the body did not arrive in time");
+  if (!sent) co_return std::unexpected(std::move(sent).error());
+  co_return decompress(request.headers.get_or("Content-Encoding", ""), std::move(*sent),
+                       kInferLimit);
+}
+
+Result<RunOptions> run_options(const http::Request& request, MonoTime start, uint64_t timeout_us,
+                               unsigned priority) {
+  constexpr uint64_t kLongest = 24ull * 3600 * 1'000'000;  // a later deadline is none
+  RunOptions options;
+  options.priority = priority;
+  options.abandoned = request.gone;
+  uint64_t us = timeout_us > 0 ? std::min(timeout_us, kLongest) : kLongest;
+  if (const auto header = request.headers.get("Holdfast-Timeout-Ms")) {
+    const auto ms = parse_u64(trim(*header));
+    if (!ms || *ms == 0)
+      return fail(Code::invalid_argument, "Holdfast-Timeout-Ms is not a number from 1");
+    us = std::min(us, std::min(*ms, kLongest) * 1000);
+  }
+  if (us < kLongest) options.deadline = start + std::chrono::microseconds(us);
+  return options;
 }
 
 Result<LoadedPtr> model_of(Repository& repository, const http::Request& request) {

@@ -179,7 +179,7 @@ struct Models {
     out["name"] = "holdfast-serve";
     out["version"] = options.version;
     out["extensions"] = {"binary_tensor_data", "model_repository", "model_configuration",
-                         "statistics"};
+                         "schedule_policy", "statistics"};
     co_return answer(200, out);
   }
   Answer ready(http::Request&) {

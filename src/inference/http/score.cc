@@ -1,13 +1,10 @@
 // Azure ML's scoring door: POST /score. ?model= names the model; without it there must be one.
 #include "inference/http/codec.h"
-#include "inference/http/decompress.h"
 #include "inference/http/service.h"
 #include "inference/run.h"
 
 namespace holdfast::inference {
 namespace {
-
-constexpr uint64_t kScoreLimit = 64 << 20;
 
 Result<LoadedPtr> model_for(Repository& repository, const http::Request& request) {
   if (const auto name = request.query_value("model")) return repository.find(*name);
@@ -24,14 +21,14 @@ Result<LoadedPtr> model_for(Repository& repository, const http::Request& request
 }
 
 Task<Result<http::Response>> score(Repository& repository, http::Request& request) {
-  CO_TRY(std::string sent, co_await read_all(*request.body, kScoreLimit));
-  CO_TRY(const std::string body,
-         decompress(request.headers.get_or("Content-Encoding", ""), std::move(sent), kScoreLimit));
+  const MonoTime start = std::chrono::steady_clock::now();
+  CO_TRY(const std::string body, co_await read_body(request));
   CO_TRY(const LoadedPtr loaded, model_for(repository, request));
   CO_TRY(const InferRequest parsed, parse_rows(body, loaded->model->signature()));
   const std::vector<std::string> all;
+  CO_TRY(const RunOptions options, run_options(request, start, 0, 0));
   CO_TRY(const std::vector<Tensor> outputs,
-         co_await run_model(repository, *loaded, parsed.inputs, all));
+         co_await run_model(repository, *loaded, parsed.inputs, all, options));
   CO_TRY(std::string answer, write_rows(outputs));
   http::Response response(200, "application/json", std::move(answer));
   response.header("Holdfast-Model-Digest", loaded->digest)

@@ -26,6 +26,12 @@ void mount_activation(http::Router& router, Repository& repository, const ServeO
 void mount_score(http::Router& router, Repository& repository);
 void mount_statistics(http::Router& router, Repository& repository);
 
+// The body, decompressed; timed_out with the reason "slow_body" where it did not come in time.
+Task<Result<std::string>> read_body(http::Request& request);
+// The priority, and the deadline from the parameter `timeout_us` (0: none) and the header
+// Holdfast-Timeout-Ms, whichever is earlier, counted from `start`. invalid_argument.
+Result<RunOptions> run_options(const http::Request& request, MonoTime start, uint64_t timeout_us,
+                               unsigned priority);
 // The path's model and version; version nullopt-like 0 where none is named.
 Result<LoadedPtr> model_of(Repository& repository, const http::Request& request);
 

@@ -198,6 +198,7 @@ Task<bool> Connection::one_request() {
   auto source = std::make_unique<BodySource>(*this, parser, limit, expect);
   BodySource& body = *source;
   request.body = std::move(source);
+  request.gone = [this] { return stream.peer_closed(); };
   expect_nothing();  // the handler has its own deadlines
   Response response = co_await router_.handle(request);
   // Where the rest of a body is not worth reading, the connection ends after the answer.

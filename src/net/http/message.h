@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,8 +50,11 @@ class Request {
   std::optional<uint64_t> content_length;  // nullopt: chunked
   std::string peer;                        // "127.0.0.1:54321"
   bool tls = false;
-  std::string id;                    // a UUID made for this request
-  Principal principal;               // set by the router's authenticator
+  std::string id;       // a UUID made for this request
+  Principal principal;  // set by the router's authenticator
+  // Whether the peer has closed its end, so that nobody may be left to answer. Any thread, while
+  // the handler has not returned. May be empty.
+  std::function<bool()> gone;
   std::unique_ptr<ByteSource> body;  // never null; decoded from chunks; the server's limit applies
 
   std::optional<std::string_view> query_value(std::string_view name) const;
