@@ -1,11 +1,12 @@
 // A closed-loop HTTP/1.1 load generator: the same client for us and for every peer.
 //
-//   bench_http_load HOST PORT REQUESTS CONNECTIONS SECONDS SEED
+//   bench_http_load HOST PORT REQUESTS CONNECTIONS SECONDS SEED [BODY [once]]
 //
 // REQUESTS is a file of raw requests, each preceded by its length (uint32, little endian). Every
 // connection is a thread that sends one of them, drawn uniformly, and reads the answer
-// (Content-Length or chunked) before the next. Prints one JSON line: requests, rate (1/s), p50/p99
-// (µs), errors (status ≥ 400), first error's status.
+// (Content-Length or chunked) before the next. The bytes of the file BODY follow each request; with
+// `once` each is sent once, in order, until they or the time are at an end. Prints one JSON line:
+// requests, rate (1/s), p50/p99 (µs), errors (status ≥ 400), first error's status.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <strings.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -35,9 +37,14 @@ using Clock = std::chrono::steady_clock;
   std::exit(1);
 }
 
-std::vector<std::string> read_requests(const char* path) {
+std::string read_all(const char* path) {
   std::ifstream file(path, std::ios::binary);
-  const std::string all((std::istreambuf_iterator<char>(file)), {});
+  if (!file) die(std::string("cannot read ") + path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::vector<std::string> read_requests(const char* path) {
+  const std::string all = read_all(path);
   std::vector<std::string> requests;
   for (size_t at = 0; at + 4 <= all.size();) {
     uint32_t size = 0;
@@ -68,12 +75,9 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   // The status of the answer.
-  int exchange(const std::string& request) {
-    for (size_t at = 0; at < request.size();) {
-      const ssize_t n = ::send(fd_, request.data() + at, request.size() - at, MSG_NOSIGNAL);
-      if (n <= 0) die("the connection was cut while sending");
-      at += static_cast<size_t>(n);
-    }
+  int exchange(const std::string& request, const std::string& body) {
+    send_all(request, body.empty() ? 0 : MSG_MORE);
+    send_all(body, 0);
     size_t head = std::string::npos;
     while ((head = buffer_.find("\r\n\r\n")) == std::string::npos) fill();
     head += 4;
@@ -94,12 +98,29 @@ class Connection {
       buffer_.erase(0, end + 5);
       return status;
     }
-    while (buffer_.size() < head + length) fill();
-    buffer_.erase(0, head + length);
+    const size_t held = std::min(buffer_.size(), head + length);
+    buffer_.erase(0, held);
+    skip(head + length - held);
     return status;
   }
 
  private:
+  void send_all(const std::string& bytes, int flags) {
+    for (size_t at = 0; at < bytes.size();) {
+      const ssize_t n = ::send(fd_, bytes.data() + at, bytes.size() - at, MSG_NOSIGNAL | flags);
+      if (n <= 0) die("the connection was cut while sending");
+      at += static_cast<size_t>(n);
+    }
+  }
+  // The rest of a large answer, kept nowhere: MSG_TRUNC drops it in the kernel, so that both sides'
+  // figures are the servers'.
+  void skip(size_t bytes) {
+    while (bytes > 0) {
+      const ssize_t n = ::recv(fd_, nullptr, std::min<size_t>(bytes, 1 << 20), MSG_TRUNC);
+      if (n <= 0) die("the server closed the connection");
+      bytes -= static_cast<size_t>(n);
+    }
+  }
   void fill() {
     char chunk[64 << 10];
     const ssize_t n = ::recv(fd_, chunk, sizeof chunk, 0);
@@ -126,10 +147,14 @@ double at_quantile(const std::vector<uint32_t>& sorted, double q) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 7) die("usage: bench_http_load HOST PORT REQUESTS CONNECTIONS SECONDS SEED");
+  if (argc < 7 || argc > 9)
+    die("usage: bench_http_load HOST PORT REQUESTS CONNECTIONS SECONDS SEED [BODY [once]]");
   const auto requests = read_requests(argv[3]);
   const int connections = std::atoi(argv[4]);
   const double seconds = std::atof(argv[5]);
+  const std::string body = argc > 7 ? read_all(argv[7]) : std::string();
+  const bool once = argc > 8;
+  std::atomic<size_t> next = 0;
   std::vector<Tally> tallies(static_cast<size_t>(connections));
   const auto start = Clock::now();
   const auto stop = start + std::chrono::duration<double>(seconds);
@@ -142,7 +167,9 @@ int main(int argc, char** argv) {
                              static_cast<uint64_t>(i));
       Tally& tally = tallies[static_cast<size_t>(i)];
       for (auto now = Clock::now(); now < stop;) {
-        const int status = connection.exchange(requests[random() % requests.size()]);
+        const size_t which = once ? next++ : random() % requests.size();
+        if (which >= requests.size()) break;
+        const int status = connection.exchange(requests[which], body);
         const auto done = Clock::now();
         tally.nanos.push_back(
             static_cast<uint32_t>(std::min<int64_t>((done - now).count(), UINT32_MAX)));

@@ -242,10 +242,10 @@ class Load:
 
     @staticmethod
     def judge_one(container, blob: Blob, listed: dict[str, int]) -> list[str]:
+        size = listed.pop(blob.name, None)
         seen, content = read(container, blob.name)
         problems = [wrong] if (wrong := judge(blob, seen)) else []
         blob.allowed, blob.content = {seen}, content
-        size = listed.pop(blob.name, None)
         if (size is None) != (seen == ABSENT) or (size is not None and size != seen.size):
             problems.append(f"torn: {blob.name} is listed with {size} bytes and read with {seen.size if seen != ABSENT else None}")
         for snapshot, state in blob.snapshots.items():

@@ -1,0 +1,167 @@
+"""The sides of the blob bench, each with a way to sign a request: ours, Azurite, MinIO, nginx over plain files."""
+import contextlib
+import datetime
+import hashlib
+import hmac
+import os
+import pathlib
+import shutil
+import socket
+import time
+import urllib.parse
+from collections.abc import Iterator
+
+import rigs
+
+CONTAINER = "bench"
+VERSION = "2021-12-02"
+
+
+class Side:
+    """One server. `sign` turns a method and a path below the container into a target with its authorisation in the query."""
+
+    def __init__(self, name: str, address: str, pid: int, syncs: str):
+        self.name, self.address, self.pid, self.syncs = name, address, pid, syncs
+
+    def sign(self, method: str, path: str, query: dict[str, str] | None = None) -> str:
+        raise NotImplementedError
+
+    def request(self, method: str, path: str, size: int = 0, query: dict[str, str] | None = None) -> bytes:
+        head = [f"{method} {self.sign(method, path, query)} HTTP/1.1", f"Host: {self.address}", *self.headers(method)]
+        if method != "GET":
+            head.append(f"Content-Length: {size}")
+        return "\r\n".join(head).encode() + b"\r\n\r\n"
+
+    def headers(self, method: str) -> list[str]:
+        return []
+
+    def cpu(self) -> float:
+        """Seconds of the server and its children so far."""
+        ticks = 0
+        for folder in pathlib.Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                words = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+                if int(folder.name) == self.pid or int(words[1]) == self.pid:
+                    ticks += int(words[11]) + int(words[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+
+class AzureSide(Side):
+    def __init__(self, side: dict, syncs: str):
+        parts = urllib.parse.urlsplit(side["endpoint"])
+        super().__init__(side["name"], parts.netloc, side["pid"], syncs)
+        from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
+        until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=6)
+        self.sas = generate_account_sas(side["account"], side["key"], ResourceTypes(object=True, container=True),
+                                        AccountSasPermissions(read=True, write=True, create=True, list=True), until)
+        self.path = parts.path
+        rigs.create_container(side, CONTAINER)
+
+    def sign(self, method: str, path: str, query: dict[str, str] | None = None) -> str:
+        more = "".join(f"{key}={urllib.parse.quote(value, safe='')}&" for key, value in (query or {}).items())
+        return f"{self.path}/{CONTAINER}{'/' + path if path else ''}?{more}{self.sas}"
+
+    def headers(self, method: str) -> list[str]:
+        return [f"x-ms-version: {VERSION}", *(["x-ms-blob-type: BlockBlob"] if method == "PUT" else [])]
+
+
+class S3Side(Side):
+    """Presigned by Signature Version 4, body unsigned."""
+    KEY, SECRET = "benchbench", "benchbenchbench"
+
+    def __init__(self, address: str, pid: int, syncs: str):
+        super().__init__("minio", address, pid, syncs)
+        self.day = time.strftime("%Y%m%d", time.gmtime())
+        self.now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        key = b"AWS4" + self.SECRET.encode()
+        for word in (self.day, "us-east-1", "s3", "aws4_request"):
+            key = hmac.digest(key, word.encode(), "sha256")
+        self.signing_key = key
+
+    def sign(self, method: str, path: str, query: dict[str, str] | None = None) -> str:
+        scope = f"{self.day}/us-east-1/s3/aws4_request"
+        words = {**(query or {}), "X-Amz-Algorithm": "AWS4-HMAC-SHA256", "X-Amz-Credential": f"{self.KEY}/{scope}", "X-Amz-Date": self.now,
+                 "X-Amz-Expires": "40000", "X-Amz-SignedHeaders": "host"}
+        line = "&".join(f"{key}={urllib.parse.quote(value, safe='')}" for key, value in sorted(words.items()))
+        target = f"/{CONTAINER}/{path}" if path else f"/{CONTAINER}"
+        canonical = f"{method}\n{target}\n{line}\nhost:{self.address}\n\nhost\nUNSIGNED-PAYLOAD"
+        text = f"AWS4-HMAC-SHA256\n{self.now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+        return f"{target}?{line}&X-Amz-Signature={hmac.new(self.signing_key, text.encode(), 'sha256').hexdigest()}"
+
+
+class FileSide(Side):
+    def sign(self, method: str, path: str, query: dict[str, str] | None = None) -> str:
+        return f"/{path}"
+
+
+@contextlib.contextmanager
+def holdfast(folder: pathlib.Path) -> Iterator[Side]:
+    with rigs.hub(folder) as side:
+        yield AzureSide(side, "bytes fdatasync, database FULL, in groups, before the answer")
+
+
+@contextlib.contextmanager
+def azurite(folder: pathlib.Path) -> Iterator[Side]:
+    with rigs.azurite(folder) as side:
+        yield AzureSide(side, "nothing synced before the answer")
+
+
+def accepts(address: str) -> bool:
+    host, port = address.split(":")
+    with contextlib.suppress(OSError):
+        socket.create_connection((host, int(port)), 1).close()
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def minio(folder: pathlib.Path) -> Iterator[Side]:
+    program = rigs.ROOT / ".deps/peers/bin/minio"
+    if not program.exists():
+        raise SystemExit("MinIO is not installed; run scripts/setup --peers")
+    address, console = f"127.0.0.1:{rigs.free_port()}", f"127.0.0.1:{rigs.free_port()}"
+    environment = {**os.environ, "MINIO_ROOT_USER": S3Side.KEY, "MINIO_ROOT_PASSWORD": S3Side.SECRET, "MINIO_BROWSER": "off", "MINIO_CI_CD": "1", "MINIO_UPDATE": "off"}
+    with rigs.process([program, "server", folder / "minio", "--address", address, "--console-address", console, "--quiet"], folder / "minio.log", env=environment) as child:
+        side = S3Side(address, child.pid, "its default: data fdatasync, metadata not in every case")
+
+        def made() -> bool:
+            if not accepts(address):
+                return False
+            try:
+                rigs.send_each(address, [side.request("PUT", "")], 1)
+            except (SystemExit, OSError, IndexError):  # not ready yet
+                return False
+            return True
+        rigs.wait_for("MinIO's bucket", 60, made)
+        yield side
+
+
+NGINX = """\
+worker_processes auto;
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx-error.log;
+events {{ worker_connections 2048; }}
+http {{
+  access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000; types {{ }} default_type application/octet-stream;
+  client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3; uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+  open_file_cache max=20000 inactive=60s;
+  server {{ listen {address}; root {folder}/files; }}
+}}
+"""
+
+
+@contextlib.contextmanager
+def nginx(folder: pathlib.Path) -> Iterator[Side]:
+    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    if not pathlib.Path(program).exists():
+        raise SystemExit("nginx is not installed; run scripts/setup --peers")
+    home, address = folder / "nginx", f"127.0.0.1:{rigs.free_port()}"
+    (home / "files").mkdir(parents=True)
+    home.chmod(0o755)
+    (home / "nginx.conf").write_text(NGINX.format(folder=home, address=address) + ("user root;\n" if os.geteuid() == 0 else ""))
+    with rigs.process([program, "-c", home / "nginx.conf", "-p", home], folder / "nginx.log") as child:
+        rigs.wait_for("nginx ready", 20, lambda: accepts(address))
+        side = FileSide("nginx", address, child.pid, "writes nothing")
+        side.files = home / "files"
+        yield side
