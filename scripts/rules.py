@@ -39,6 +39,7 @@ HOMES = {
     r"boost/beast": ["src/net/http", "bench"],
     r"sqlite3\.h": ["src/store/database/sqlite"],
     r"onnxruntime": ["src/inference/onnxruntime", "bench"],
+    r"openvino/": ["src/inference/openvino"],
     r"openssl/": ["src/base", "src/net", "src/identity"],
     r"yaml-cpp": ["src/base"],
     r"simdjson": ["src/inference"],

@@ -25,6 +25,7 @@ Result<ServeConfig> parse_serve_config(const std::string& text, const std::strin
   TRY_VOID(scheduling.finish());
   config.lanes = static_cast<unsigned>(lanes);
   config.queue = static_cast<size_t>(queue);
+  TRY(config.engine, map.text_or("engine", config.engine));
   TRY(config.uploads, map.flag_or("uploads", true));
   TRY(config.plain_http_beyond_loopback, map.flag_or("plain_http_beyond_loopback", false));
   TRY_VOID(map.finish());
@@ -32,9 +33,12 @@ Result<ServeConfig> parse_serve_config(const std::string& text, const std::strin
 }
 
 Result<ServeConfig> read_serve_config(int argc, char** argv) {
-  std::string file, data, models, listen;
-  const std::pair<const char*, std::string*> flags[] = {
-      {"--config", &file}, {"--data", &data}, {"--models", &models}, {"--listen", &listen}};
+  std::string file, data, models, listen, engine;
+  const std::pair<const char*, std::string*> flags[] = {{"--config", &file},
+                                                        {"--data", &data},
+                                                        {"--models", &models},
+                                                        {"--listen", &listen},
+                                                        {"--engine", &engine}};
   bool check_only = false, plain = false;
   for (int i = 1; i < argc; ++i) {
     if (argv[i] == std::string("--check")) {
@@ -53,7 +57,8 @@ Result<ServeConfig> read_serve_config(int argc, char** argv) {
       return fail(
           Code::invalid_argument,
           std::string("usage: holdfast serve [--check] [--config FILE] [--data DIR] [--models DIR] "
-                      "[--listen ADDRESS] [--plain-http-beyond-loopback]; not understood: ") +
+                      "[--listen ADDRESS] [--engine onnxruntime|openvino] "
+                      "[--plain-http-beyond-loopback]; not understood: ") +
               argv[i]);
     }
     *into = argv[++i];
@@ -70,6 +75,10 @@ Result<ServeConfig> read_serve_config(int argc, char** argv) {
   over(config.data, data, "HOLDFAST_SERVE_DATA");
   over(config.models, models, "HOLDFAST_SERVE_MODELS");
   over(config.http, listen, "HOLDFAST_SERVE_LISTEN");
+  over(config.engine, engine, "HOLDFAST_SERVE_ENGINE");
+  if (config.engine != "onnxruntime" && config.engine != "openvino")
+    return fail(Code::invalid_argument,
+                "engine: '" + config.engine + "' is not one of onnxruntime, openvino");
   if (config.data.empty())
     return fail(Code::invalid_argument,
                 "serve needs a data directory: --data DIR, or data: in its configuration");

@@ -10,8 +10,9 @@ namespace holdfast {
 struct ServeConfig {
   std::string data;
   std::string http = "127.0.0.1:8000";
-  std::string models;  // default: <data>/models
-  int threads = 1;     // inside one inference
+  std::string models;                  // default: <data>/models
+  int threads = 1;                     // inside one inference
+  std::string engine = "onnxruntime";  // or "openvino", with ONNX Runtime for what it does not take
   bool uploads = true;
   unsigned lanes = 0;  // runs at the same time; 0: one a core
   size_t queue = 256;  // requests of a model version that wait

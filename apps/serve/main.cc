@@ -6,8 +6,10 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "config.h"
+#include "inference/engine_choice.h"
 #include "inference/http/service.h"
 #include "inference/onnxruntime/onnxruntime_engine.h"
+#include "inference/openvino/openvino_engine.h"
 #include "net/http/server.h"
 #include "net/run_file.h"
 #include "version.h"
@@ -15,10 +17,20 @@
 namespace holdfast {
 namespace {
 
+// OpenVINO takes most networks, ONNX Runtime every ONNX model.
+Result<std::unique_ptr<inference::Engine>> open_engine(const ServeConfig& config) {
+  const auto onnxruntime = [threads = config.threads] {
+    return inference::open_onnxruntime({.threads = threads});
+  };
+  if (config.engine == "onnxruntime") return onnxruntime();
+  TRY(auto openvino, inference::open_openvino({.threads = config.threads}));
+  return std::make_unique<inference::EngineChoice>(std::move(openvino), onnxruntime);
+}
+
 Result<void> run(const ServeConfig& config) {
   TRY_VOID(claim_data_directory(config.data, "serve", 1));
   Runtime runtime;
-  TRY(auto engine, inference::open_onnxruntime({.threads = config.threads}));
+  TRY(auto engine, open_engine(config));
   const inference::SchedulerOptions scheduling{
       .lanes = config.lanes > 0 ? config.lanes : runtime.size(),
       .queue = config.queue,

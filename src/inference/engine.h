@@ -65,6 +65,7 @@ Result<uint64_t> element_count(const std::vector<int64_t>& shape);
 class Model {
  public:
   virtual ~Model() = default;
+  virtual std::string_view platform() const = 0;  // of the engine that loaded it
   virtual const Signature& signature() const = 0;
   // Every input of the signature, each checked against it by the caller. `outputs` empty: all.
   // invalid_argument: the model refuses these values; internal.

@@ -67,6 +67,7 @@ class FakeEngine::FakeModel final : public Model {
   FakeModel(const FakeModel&) = delete;
   FakeModel& operator=(const FakeModel&) = delete;
 
+  std::string_view platform() const override { return "fake"; }
   const Signature& signature() const override { return signature_; }
 
   Result<std::vector<Tensor>> run(const std::vector<TensorView>& inputs,

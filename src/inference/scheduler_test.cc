@@ -23,6 +23,7 @@ class TripleModel final : public Model {
     info.name = "y";
     signature_.outputs = {info};
   }
+  std::string_view platform() const override { return "triple"; }
   const Signature& signature() const override { return signature_; }
   Result<Outputs> run(const Inputs& inputs, const std::vector<std::string>&) override {
     std::vector<float> values(inputs[0].data.size() / sizeof(float));

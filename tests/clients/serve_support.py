@@ -10,7 +10,7 @@ import urllib.request
 
 import numpy
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 BIN = pathlib.Path(os.environ.get("HOLDFAST_BIN", pathlib.Path(__file__).parents[2] / "build/release/bin"))
 
@@ -24,6 +24,7 @@ class Serve:
     def running(self):
         with open(self.folder / "serve.log", "ab") as log:
             process = subprocess.Popen([BIN / "holdfast-serve", "--config", self.folder / "serve.yaml", "--data", self.data, "--listen", "127.0.0.1:0"], stderr=log)
+        self.pid = process.pid
         try:
             deadline = time.monotonic() + 30
             while not (self.data / "run.json").exists():
@@ -80,6 +81,25 @@ def two_by_two_model() -> bytes:
              helper.make_node("Add", ["b", "b"], ["double"])]
     return _model(nodes, [helper.make_tensor_value_info("a", TensorProto.FLOAT, ["n"]), helper.make_tensor_value_info("b", TensorProto.INT64, ["n"])],
                   [helper.make_tensor_value_info("sum", TensorProto.FLOAT, ["n"]), helper.make_tensor_value_info("double", TensorProto.INT64, ["n"])])
+
+
+def conv_model() -> bytes:
+    """A small network of convolutions over pictures of any number: x [n,3,16,16] → features [n,8], label [n]."""
+    draw = numpy.random.default_rng(5)
+    weights = {"k": draw.normal(size=(8, 3, 3, 3)), "b": draw.normal(size=8), "w": draw.normal(size=(8, 8))}
+    return _model(
+        [helper.make_node("Conv", ["x", "k", "b"], ["c"], pads=[1, 1, 1, 1]), helper.make_node("Relu", ["c"], ["r"]),
+         helper.make_node("GlobalAveragePool", ["r"], ["g"]), helper.make_node("Flatten", ["g"], ["f"]),
+         helper.make_node("MatMul", ["f", "w"], ["features"]), helper.make_node("ArgMax", ["features"], ["label"], axis=1, keepdims=0)],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 16, 16])],
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 8]), helper.make_tensor_value_info("label", TensorProto.INT64, ["n"])],
+        [numpy_helper.from_array(value.astype(numpy.float32), name) for name, value in weights.items()])
+
+
+def text_model() -> bytes:
+    """`y` is `x` itself, texts."""
+    return _model([helper.make_node("Identity", ["x"], ["y"])], [helper.make_tensor_value_info("x", TensorProto.STRING, ["n"])],
+                  [helper.make_tensor_value_info("y", TensorProto.STRING, ["n"])])
 
 
 def digits_model(folder: pathlib.Path) -> tuple[bytes, numpy.ndarray]:

@@ -43,7 +43,7 @@ struct Models {
     for (int64_t version : repository.versions(loaded->name))
       versions.emplace_back(std::to_string(version));
     out["versions"] = std::move(versions);
-    out["platform"] = options.platform;
+    out["platform"] = loaded->model->platform();
     out["inputs"] = tensors(loaded->model->signature().inputs, "datatype", "shape", "");
     out["outputs"] = tensors(loaded->model->signature().outputs, "datatype", "shape", "");
     json::object parameters;
@@ -62,8 +62,9 @@ struct Models {
     CO_TRY(const LoadedPtr loaded, model_of(repository, request));
     json::object out;
     out["name"] = loaded->name;
-    out["platform"] = options.platform;
-    out["backend"] = "onnxruntime";
+    out["platform"] = loaded->model->platform();
+    const std::string_view platform = loaded->model->platform();
+    out["backend"] = platform == "onnxruntime_onnx" ? "onnxruntime" : platform;  // Triton's names
     out["max_batch_size"] = 0;
     out["input"] = tensors(loaded->model->signature().inputs, "data_type", "dims", "TYPE_");
     out["output"] = tensors(loaded->model->signature().outputs, "data_type", "dims", "TYPE_");

@@ -12,6 +12,8 @@
 namespace holdfast::inference {
 namespace {
 
+constexpr std::string_view kPlatform = "onnxruntime_onnx";  // Triton's name
+
 constexpr std::pair<ONNXTensorElementDataType, Datatype> kTypes[] = {
     {ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL, Datatype::boolean},
     {ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8, Datatype::uint8},
@@ -78,6 +80,7 @@ class OnnxModel final : public Model {
     return {};
   }
 
+  std::string_view platform() const override { return kPlatform; }
   const Signature& signature() const override { return signature_; }
 
   Result<std::vector<Tensor>> run(const std::vector<TensorView>& inputs,
@@ -165,7 +168,7 @@ class OnnxEngine final : public Engine {
       : options_(options), env_(ORT_LOGGING_LEVEL_ERROR, "holdfast") {
     env_.DisableTelemetryEvents();
   }
-  std::string_view platform() const override { return "onnxruntime_onnx"; }
+  std::string_view platform() const override { return kPlatform; }
 
   Result<std::unique_ptr<Model>> load(const std::string& path) override {
     try {

@@ -1,0 +1,77 @@
+"""OpenVINO beside ONNX Runtime: the same network answers alike, what it does not take goes to the other, and neither is in memory unused."""
+import concurrent.futures
+import pathlib
+import subprocess
+
+import numpy
+import onnxruntime
+import pytest
+import tritonclient.http as triton
+from serve_support import BIN, Serve, conv_model, text_model
+
+RANDOM = numpy.random.default_rng(5)
+
+
+@pytest.fixture(params=["onnxruntime", "openvino"])
+def serve(request, tmp_path):
+    with Serve(tmp_path, {"engine": request.param}).running() as server:
+        server.engine = request.param
+        yield server
+
+
+def mapped(pid: int, library: str) -> bool:
+    return library in pathlib.Path(f"/proc/{pid}/maps").read_text()
+
+
+def ask(address: str, pictures: numpy.ndarray, outputs=("features", "label")):
+    client = triton.InferenceServerClient(address)
+    try:
+        given = triton.InferInput("x", list(pictures.shape), "FP32")
+        given.set_data_from_numpy(pictures)
+        answer = client.infer("net", [given], outputs=[triton.InferRequestedOutput(name) for name in outputs])
+        return [answer.as_numpy(name) for name in outputs]
+    finally:
+        client.close()
+
+
+def test_answers_as_the_raw_runtime_does(serve):
+    model = conv_model()
+    assert serve.put("net", 1, model)[0] == 201
+    raw = onnxruntime.InferenceSession(model)
+    pictures = [RANDOM.normal(size=(1 + i % 7, 3, 16, 16)).astype(numpy.float32) for i in range(40)]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:  # callers side by side, each with its own rows
+        answers = list(pool.map(lambda some: ask(serve.address, some), pictures))
+    for some, (features, label) in zip(pictures, answers):
+        wanted, labels = raw.run(None, {"x": some})
+        numpy.testing.assert_allclose(features, wanted, rtol=1e-4, atol=1e-5)
+        assert (label == labels).all()
+    label, features = ask(serve.address, pictures[0], ("label", "features"))
+    assert label.dtype == numpy.int64 and features.shape == (1, 8)
+    client = triton.InferenceServerClient(serve.address)
+    told = client.get_model_metadata("net")
+    assert told["platform"] == {"onnxruntime": "onnxruntime_onnx", "openvino": "openvino"}[serve.engine]
+    assert told["inputs"] == [{"name": "x", "datatype": "FP32", "shape": [-1, 3, 16, 16]}]
+    assert client.get_model_config("net")["backend"] == serve.engine
+    client.close()
+
+
+def test_only_what_is_used_is_in_memory(serve):
+    assert serve.put("net", 1, conv_model())[0] == 201
+    assert mapped(serve.pid, "libopenvino") == (serve.engine == "openvino")
+    assert mapped(serve.pid, "libonnxruntime") == (serve.engine == "onnxruntime")
+    assert serve.put("texts", 1, text_model())[0] == 201  # OpenVINO does not take texts: the other one does
+    assert mapped(serve.pid, "libonnxruntime")
+    client = triton.InferenceServerClient(serve.address)
+    assert client.get_model_metadata("texts")["platform"] == "onnxruntime_onnx"
+    client.close()
+
+
+def test_what_is_no_model_is_refused(serve):
+    status, answer = serve.put("net", 1, b"not a model at all")
+    assert status == 400 and str(serve.data) not in answer["error"]
+    assert serve.put("net", 1, conv_model()[:200])[0] == 400
+
+
+def test_an_engine_that_is_not_there(tmp_path):
+    done = subprocess.run([BIN / "holdfast-serve", "--data", tmp_path, "--engine", "abacus"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2 and "not one of onnxruntime, openvino" in done.stderr
