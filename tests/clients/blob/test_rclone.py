@@ -27,6 +27,7 @@ def rclone(account, tmp_path):
         done = subprocess.run(["rclone", *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=120)
         assert not check or done.returncode == 0, done.stderr
         return done
+    run.environment = environment
     return run
 
 
@@ -74,3 +75,48 @@ def test_modification_times_are_kept(rclone, tree, tmp_path):
     os.utime(tree / "large.bin", (1_500_000_000.25, 1_500_000_000.25))
     rclone("copy", tree / "large.bin", "hf:times")
     assert json.loads(rclone("lsjson", "hf:times").stdout)[0]["ModTime"].startswith("2017-07-14T02:40:00.25")
+
+
+def test_copies_between_containers(rclone, tree):
+    rclone("copy", tree, "hf:one")
+    copied = rclone("copy", "hf:one", "hf:two", "-vv").stderr
+    assert copied.count("Copied (server-side copy)") == 61
+    rclone("check", tree, "hf:two")
+    rclone("check", "--download", "hf:one", "hf:two")
+    rclone("moveto", "hf:two/large.bin", "hf:two/moved/larger.bin")
+    assert rclone("lsf", "hf:two/moved").stdout == "larger.bin\n" and "large.bin" not in rclone("lsf", "hf:two").stdout
+    rclone("sync", "hf:one", "hf:two")
+    rclone("check", "hf:one", "hf:two")
+
+
+def test_a_stream_in_small_blocks(rclone, tmp_path):
+    """Of a length that is not known: every block is staged, and the list written at the end."""
+    data = random.Random(9).randbytes(21 << 20)
+    (tmp_path / "data").write_bytes(data)
+    with open(tmp_path / "data", "rb") as source:
+        subprocess.run(["rclone", "rcat", "hf:stream/one", "--azureblob-chunk-size", "4M", "--streaming-upload-cutoff", "1M"],
+                       stdin=source, env=rclone.environment, check=True, timeout=60)
+    rclone("copyto", "hf:stream/one", tmp_path / "back", "--multi-thread-streams", "4", "--multi-thread-cutoff", "1M")
+    assert (tmp_path / "back").read_bytes() == data
+    piece = subprocess.run(["rclone", "cat", "hf:stream/one", "--offset", "5000000", "--count", "7"], env=rclone.environment, capture_output=True, check=True)
+    assert piece.stdout == data[5_000_000:5_000_007]
+    assert json.loads(rclone("lsjson", "--hash", "hf:stream").stdout)[0]["Size"] == len(data)
+
+
+def test_tiers_and_metadata(rclone, tree):
+    rclone("copy", tree / "large.bin", "hf:tiers")
+    rclone("settier", "Cool", "hf:tiers")
+    assert json.loads(rclone("lsjson", "hf:tiers").stdout)[0]["Tier"] == "Cool"
+    rclone("touch", "-t", "2020-01-02T03:04:05", "hf:tiers/large.bin")
+    assert json.loads(rclone("lsjson", "hf:tiers").stdout)[0]["ModTime"].startswith("2020-01-02T03:04:05")
+
+
+def test_what_names_may_be(rclone, tmp_path):
+    """rclone's own probe writes names of every sign, of growing length, and in both forms of Unicode."""
+    rclone("mkdir", "hf:info")
+    rclone("test", "info", "hf:info", "--all", "--write-json", tmp_path / "info.json")
+    info = json.loads((tmp_path / "info.json").read_text())
+    assert info["MaxFileLength"] == 1024 and info["CanStream"] and info["CanWriteUnnormalized"] and info["CanReadUnnormalized"]
+    # Control characters rclone itself writes as other signs; every other one is listed where it was put.
+    changed = {sign for sign, found in info["ControlCharacters"].items() if set(found["InList"].values()) != {"present"}}
+    assert changed == {chr(code) for code in [*range(1, 32), 127]}
