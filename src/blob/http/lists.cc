@@ -70,11 +70,11 @@ std::string list_head(const http::Request& request, const ListQuery& query,
                       const std::string& attributes) {
   std::string out =
       "<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults " + attributes + ">";
-  if (!query.prefix.empty()) out += element("Prefix", query.prefix);
+  if (!query.prefix.empty()) out += name_element(query.prefix, "Prefix");
   if (const auto marker = request.query_value("marker"); marker && !marker->empty())
     out += element("Marker", *marker);
   if (request.query_value("maxresults")) out += element("MaxResults", std::to_string(query.limit));
-  if (!query.delimiter.empty()) out += element("Delimiter", query.delimiter);
+  if (!query.delimiter.empty()) out += name_element(query.delimiter, "Delimiter");
   return out;
 }
 

@@ -86,13 +86,14 @@ std::string element(std::string_view name, std::string_view value) {
 }
 
 // Names that XML can not carry are sent percent-encoded, as Azure does since version 2021-02-12.
-std::string name_element(std::string_view name) {
+std::string name_element(std::string_view name, std::string_view tag) {
   const bool plain = std::none_of(name.begin(), name.end(),
                                   [](char c) { return static_cast<uint8_t>(c) < 0x20; }) &&
                      name.find("\xEF\xBF\xBE") == std::string_view::npos &&
                      name.find("\xEF\xBF\xBF") == std::string_view::npos;
-  return plain ? element("Name", name)
-               : "<Name Encoded=\"true\">" + percent_encode(name, "/") + "</Name>";
+  if (plain) return element(tag, name);
+  const std::string text(tag);
+  return "<" + text + " Encoded=\"true\">" + percent_encode(name, "/") + "</" + text + ">";
 }
 
 Result<std::vector<BlockRef>> parse_block_list(std::string_view body) {

@@ -64,8 +64,10 @@ class BodySource final : public ByteSource {
         if (parser_.is_done() || parser_.room.size() != into.size()) break;
       }
       connection_.expect_within(connection_.options_.body_timeout);
+      // The end of a stream is told once; a read behind it would wait for the deadline.
+      if (cut_) co_return fail(Code::unavailable, "the body was cut short");
       CO_TRY(const size_t count, co_await connection_.fill());
-      if (count == 0) co_return fail(Code::unavailable, "the body was cut short");
+      cut_ = count == 0;
     }
     connection_.expect_nothing();  // what the handler does with the bytes has its own deadlines
     co_return into.size() - parser_.room.size();
@@ -79,6 +81,7 @@ class BodySource final : public ByteSource {
   Parser<true>& parser_;
   uint64_t limit_;
   bool expect_continue_;
+  bool cut_ = false;
 };
 
 Connection::Connection(boost::asio::ip::tcp::socket socket, const ServerOptions& options,
