@@ -219,6 +219,18 @@ TEST_F(HttpServer, SlowHeadsAndIdleConnectionsEnd) {
   EXPECT_EQ(exchange_raw(server.server().port(), ""), "");
 }
 
+TEST_F(HttpServer, SlowBodiesEndByTheirDeadline) {
+  ServerOptions options;
+  options.body_timeout = 1s;
+  LoopbackServer server(router, options);
+  const auto began = std::chrono::steady_clock::now();
+  const std::string got = exchange_raw(
+      server.server().port(), "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf");
+  EXPECT_FALSE(got.starts_with("HTTP/1.1 200")) << got;
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 10s);
+  EXPECT_EQ(fetch(post(server.url("/echo"), "whole"))->body, "whole");
+}
+
 TEST_F(HttpServer, ABugInAHandlerIs500AndTheConnectionGoesOn) {
   LoopbackServer server(router);
   EXPECT_EQ(fetch(ClientRequest("GET", server.url("/throws")))->status, 500u);

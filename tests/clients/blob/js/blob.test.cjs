@@ -206,3 +206,28 @@ test("signatures and policies", async () => {
   const anyone = new storage.BlobClient(container.getBlobClient("b").url);
   assert.equal((await anyone.downloadToBuffer()).toString(), "data");
 });
+
+test("page blobs", async () => {
+  const container = await fresh();
+  const disk = container.getPageBlobClient("disk");
+  await disk.create(2048);
+  await disk.uploadPages(Buffer.alloc(1024, "p"), 0, 1024);
+  await disk.clearPages(0, 512);
+  const ranges = [];
+  for await (const range of disk.listPageRanges(0, 2048)) ranges.push(range);
+  assert.deepEqual(ranges.map((one) => [one.start, one.end]), [[512, 1023]]);
+  await disk.resize(1024);
+  assert.equal((await disk.updateSequenceNumber("update", 7)).blobSequenceNumber, 7);
+  const bytes = await disk.downloadToBuffer();
+  assert.ok(bytes.equals(Buffer.concat([Buffer.alloc(512), Buffer.alloc(512, "p")])));
+});
+
+test("blobs are found by tags", async () => {
+  const container = await fresh();
+  const kind = "k" + crypto.randomBytes(6).toString("hex");
+  for (const n of ["1", "2", "3"]) await container.getBlockBlobClient(n).upload(n, 1, { tags: { kind, n } });
+  const query = `kind='${kind}' AND n>'1'`;
+  assert.deepEqual((await all(service.findBlobsByTags(query))).map((one) => one.name).sort(), ["2", "3"]);
+  assert.deepEqual((await all(container.findBlobsByTags(query))).map((one) => one.name).sort(), ["2", "3"]);
+  await assert.rejects(container.getBlobClient("1").download(0, 1, { conditions: { tagConditions: "n='2'" } }), refused(412, "ConditionNotMet"));
+});
