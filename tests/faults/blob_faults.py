@@ -72,12 +72,13 @@ def power_run(folder: pathlib.Path, seed: int, count: int, programs: pathlib.Pat
 
 
 def sync_run(folder: pathlib.Path, seed: int, count: int, programs: pathlib.Path = BIN, environment: dict[str, str] | None = None, report=quiet) -> dict:
-    """For a while every third fsync fails; what is answered even then is there after a kill, the rest is refused."""
+    """For a while every third fsync fails; what is answered even then is there after a kill, the rest is refused and may be there or not."""
     folder.mkdir(parents=True)
     shim, sign = folder / "failing_sync.so", folder / "broken"
     subprocess.run(["clang-19", "-shared", "-fPIC", "-O1", "-o", shim, pathlib.Path(__file__).parent / "failing_sync.c"], check=True)
 
     def harm(load: Load, generator: random.Random) -> None:
+        load.unsure.set()
         sign.touch()
         time.sleep(generator.uniform(0.1, 0.5))
 

@@ -2,7 +2,8 @@
 
 Each blob has one writer. Before a call both outcomes are allowed; an answer leaves one. A call that failed
 leaves both, and what the hub then shows first becomes the only one: it may not change again. An answer that comes
-when the power is cut already (`dark`) has left no machine: it is none.
+when the power is cut already (`dark`) has left no machine: it is none. While syncs fail (`unsure`) what is shown decides
+nothing: whether a commit whose sync failed is on the disk is known after a restart.
 """
 import base64
 import dataclasses
@@ -67,9 +68,9 @@ def judge(blob: Blob, seen: State) -> str:
 class Writer(threading.Thread):
     """Writes to its own blobs until told to stop; outlives the hub."""
 
-    def __init__(self, hub, number: int, seed: int, kinds: list[str], dark: threading.Event):
+    def __init__(self, hub, number: int, seed: int, kinds: list[str], dark: threading.Event, unsure: threading.Event):
         super().__init__(daemon=True)
-        self.hub, self.random, self.kinds, self.dark = hub, random.Random(seed * 100 + number), kinds, dark
+        self.hub, self.random, self.kinds, self.dark, self.unsure = hub, random.Random(seed * 100 + number), kinds, dark, unsure
         self.blobs = [Blob(f"w{number}/b{i:02}") for i in range(BLOBS)]
         self.done: dict[str, int] = {}
         self.problems: list[str] = []
@@ -96,6 +97,9 @@ class Writer(threading.Thread):
         self.idle.set()
 
     def look(self, container, blob: Blob) -> None:
+        if self.unsure.is_set():
+            time.sleep(0.001)
+            return
         seen, content = self.answer(lambda: read(container, blob.name))
         if wrong := judge(blob, seen):
             self.problems.append(wrong)
@@ -191,14 +195,14 @@ class Load:
     """All writers, and the judgement of what they know."""
 
     def __init__(self, hub, seed: int, writers: int = 4):
-        self.hub, self.dark = hub, threading.Event()
+        self.hub, self.dark, self.unsure = hub, threading.Event(), threading.Event()
         container = hub.client().get_container_client(CONTAINER)
         container.create_container()
         kinds = ["put", "put", "stage", "stage", "commit", "commit", "begin", "append", "append", "append", "delete"]
         if serves_snapshots(container):
             kinds.append("snapshot")
         self.kinds = sorted(set(kinds))
-        self.writers = [Writer(hub, number, seed, kinds, self.dark) for number in range(writers)]
+        self.writers = [Writer(hub, number, seed, kinds, self.dark, self.unsure) for number in range(writers)]
         for writer in self.writers:
             writer.start()
 
@@ -211,6 +215,7 @@ class Load:
 
     def resume(self) -> None:
         self.dark.clear()
+        self.unsure.clear()
         for writer in self.writers:
             writer.idle.clear()
             writer.resume()
