@@ -115,9 +115,9 @@ Result<void> check_reach(const http::Request& request, const Wanted& wanted) {
   if (type != "c" && type != "b")
     return fail(Code::unsupported, "sas_query",
                 "a signature for sr=" + type + " is not offered; c and b are");
-  const bool fits =
-      type == "c" ? (wanted.resource == 'o' || wanted.permission == 'l' || wanted.permission == 'f')
-                  : wanted.resource == 'o';
+  const bool fits = type == "c" ? (wanted.permission == 0 || wanted.resource == 'o' ||
+                                   wanted.permission == 'l' || wanted.permission == 'f')
+                                : wanted.resource == 'o';
   if (!fits)
     return refuse("sas_resource",
                   "this signature is for " +

@@ -29,6 +29,8 @@ struct Call {
   Pairs overrides;           // response headers that a SAS sets
   bool create_only = false;  // may make a blob, but not overwrite one
   bool by_key = false;       // signed with the account's key
+  // For a batch: one of its parts, with all that a request of its own would meet.
+  std::function<Task<http::Response>(http::Request& part, Address address)> answer_part;
   // Whether this caller may read the blob that `source` addresses, with what stands in its query.
   std::function<Task<Result<void>>(Call& source)> may_read_source;
   BlobKey key() const { return BlobKey(address.account, address.container, address.blob); }

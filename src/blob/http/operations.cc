@@ -16,6 +16,8 @@ constexpr Operation kOperations[] = {
     {"Get Account Information",   "HEAD",   'o', "account",   "properties", 0,   "",  get_account_information},
     {"Find Blobs by Tags",        "GET",    's', "",          "blobs",      'f', "",  find_blobs_by_tags},
     {"Find Blobs by Tags",        "GET",    'c', "container", "blobs",      'f', "",  find_blobs_by_tags},
+    {"Blob Batch",                "POST",   's', "",          "batch",      0,   "",  batch_blobs},
+    {"Blob Batch",                "POST",   'c', "container", "batch",      0,   "",  batch_blobs},
     {"Create Container",          "PUT",    'c', "container", "",           'c', "w", create_container},
     {"Get Container Properties",  "GET",    'c', "container", "",           'r', "l", get_container, 'c'},
     {"Get Container Properties",  "HEAD",   'c', "container", "",           'r', "l", get_container, 'c'},
@@ -60,7 +62,6 @@ struct Missing {
 constexpr Missing kMissing[] = {
     {"GET", "stats", 's', "Get Blob Service Stats"},
     {"POST", "userdelegationkey", 's', "Get User Delegation Key"},
-    {"POST", "batch", '*', "Blob Batch"},
     {"PUT", "undelete", 'c', "Restore Container"},
     {"PUT", "undelete", 'o', "Undelete Blob"},
     {"PUT", "snapshot", 'o', "Snapshot Blob"},

@@ -36,6 +36,8 @@ Answer set_container_access(Call& call);
 Answer get_account_information(Call& call);
 Answer get_service_properties(Call& call);
 Answer set_service_properties(Call& call);
+// batch.cc
+Answer batch_blobs(Call& call);
 // copy.cc
 Answer copy_blob(Call& call);  // Put Blob From URL too
 Answer abort_copy(Call& call);

@@ -121,23 +121,39 @@ struct Service {
 
   Task<Result<http::Response>> run(http::Request& request) const {
     CO_TRY(Address address, address_of(request));
+    co_return co_await run_at(request, std::move(address));
+  }
+
+  Task<Result<http::Response>> run_at(http::Request& request, Address address) const {
     CO_TRY_VOID(check_version(request));
     CO_TRY(const Operation* operation, find_operation(request, address));
     Call call(request, std::move(address), blobs);
     CO_TRY_VOID(co_await authorize(call, *operation));
     CO_TRY_VOID(check_meaning(request, *operation));
     call.may_read_source = [this, &call](Call& source) { return may_read_source(call, source); };
+    call.answer_part = [this](http::Request& part, Address at) {
+      return answer_part(part, std::move(at));
+    };
     co_return co_await operation->run(call);
   }
 
   Task<Result<http::Response>> answer(http::Request& request) const {
     auto outcome = co_await run(request);
+    co_return complete(std::move(outcome), request);
+  }
+
+  Task<http::Response> answer_part(http::Request& request, Address address) const {
+    auto outcome = co_await run_at(request, std::move(address));
+    co_return complete(std::move(outcome), request);
+  }
+
+  static http::Response complete(Result<http::Response> outcome, const http::Request& request) {
     http::Response response = outcome ? std::move(*outcome) : xml_error(outcome.error(), request);
     response.header("x-ms-request-id", request.id);
     response.header("x-ms-version", std::string(request.headers.get_or("x-ms-version", kVersion)));
     if (const auto id = request.headers.get("x-ms-client-request-id"); id && id->size() <= 1024)
       response.header("x-ms-client-request-id", std::string(*id));
-    co_return response;
+    return response;
   }
 };
 

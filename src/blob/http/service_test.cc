@@ -130,6 +130,7 @@ const std::map<std::string_view, std::string_view> kLetters = {
     {"Get Service Properties", "r"},
     {"Set Service Properties", "w"},
     {"Get Account Information", "racwdxltmeop"},
+    {"Blob Batch", "racwdxltmeop"},  // each part has its own
     {"Create Container", "cw"},
     {"Get Container Properties", "rl"},
     {"Get Container Metadata", "rl"},
