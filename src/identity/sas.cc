@@ -24,11 +24,17 @@ std::string lines(const std::vector<std::string>& parts) {
   return out;
 }
 
+// What is signed of a snapshot or version: its time, where the signature is for that one alone.
+std::string signed_time(const auto& get) {
+  const std::string type = get("sr");
+  return type == "bs" ? get("snapshot") : type == "bv" ? get("versionid") : std::string();
+}
+
 std::string service_text(const std::string& resource, const auto& get) {
   const std::string version = get("sv");
   std::vector<std::string> parts = {get("sp"), get("st"),  get("se"),  resource,
                                     get("si"), get("sip"), get("spr"), version};
-  if (version >= "2018-11-09") parts.insert(parts.end(), {get("sr"), get("snapshot")});
+  if (version >= "2018-11-09") parts.insert(parts.end(), {get("sr"), signed_time(get)});
   if (version >= "2020-12-06") parts.push_back(get("ses"));
   for (const char* name : {"rscc", "rscd", "rsce", "rscl", "rsct"}) parts.push_back(get(name));
   return lines(parts);
@@ -45,6 +51,26 @@ std::string account_text(std::string_view account, const auto& get) {
 std::string canonical_name(std::string_view account, const std::string& container,
                            const std::string& blob) {
   return "/blob/" + std::string(account) + "/" + container + (blob.empty() ? "" : "/" + blob);
+}
+
+// What the signature is for, as its text names it. A directory is as many of the blob's segments as
+// sdd says.
+Result<std::string> signed_resource(std::string_view account, const Wanted& wanted,
+                                    const auto& get) {
+  const std::string type = get("sr");
+  std::string blob = type == "c" ? std::string() : wanted.blob;
+  if ((type == "bs" || type == "bv") && signed_time(get).empty())
+    return refuse("sas_resource", "this signature is for a snapshot or version alone");
+  if (type == "d") {
+    const auto depth = parse_u64(get("sdd"));
+    if (!depth || *depth == 0 || *depth > 254)
+      return fail(Code::invalid_argument, "sas_query", "a directory's depth (sdd) is 1 to 254");
+    size_t end = 0;
+    for (uint64_t i = 0; i < *depth && end != std::string::npos; ++i)
+      end = blob.find('/', i == 0 ? 0 : end + 1);
+    blob = blob.substr(0, end);
+  }
+  return canonical_name(account, wanted.container, blob);
 }
 
 // sp, st or se: of the signature or of its policy, never of both.
@@ -112,9 +138,8 @@ Result<void> check_reach(const http::Request& request, const Wanted& wanted) {
                                         wanted.resource + "' (srt)");
     return {};
   }
-  if (type != "c" && type != "b")
-    return fail(Code::unsupported, "sas_query",
-                "a signature for sr=" + type + " is not offered; c and b are");
+  if (type != "c" && type != "b" && type != "bs" && type != "bv" && type != "d")
+    return fail(Code::invalid_argument, "sas_query", "there is no signature for sr=" + type);
   const bool fits = type == "c" ? (wanted.permission == 0 || wanted.resource == 'o' ||
                                    wanted.permission == 'l' || wanted.permission == 'f')
                                 : wanted.resource == 'o';
@@ -139,11 +164,8 @@ Result<SasGrant> verify_sas(const http::Request& request, std::string_view accou
   if (!get("skoid").empty())
     return fail(Code::unsupported, "sas_query", "user delegation signatures are not offered");
   const std::string type = get("sr");
-  const std::string text =
-      type.empty()
-          ? account_text(account, get)
-          : service_text(canonical_name(account, wanted.container, type == "c" ? "" : wanted.blob),
-                         get);
+  TRY(const std::string resource, signed_resource(account, wanted, get));
+  const std::string text = type.empty() ? account_text(account, get) : service_text(resource, get);
   std::string wanted_signature = get("sig");
   std::ranges::replace(wanted_signature, ' ', '+');  // base64 that was sent as it is
   bool right = false;

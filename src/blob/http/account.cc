@@ -1,3 +1,7 @@
+#include "blob/http/account.h"
+
+#include "blob/http/address.h"
+#include "blob/http/cors.h"
 #include "blob/http/operations.h"
 #include "blob/http/xml.h"
 
@@ -23,11 +27,24 @@ Answer get_service_properties(Call& call) {
   co_return http::Response(200, "application/xml", std::string(kDeclaration) + document);
 }
 
+// The second address is the same data, so it is never behind.
+Answer get_service_stats(Call& call) {
+  if (!is_secondary(call.request))
+    co_return fail(Code::invalid_argument, "invalid_query",
+                   "the stats are at the account's secondary address, ACCOUNT-secondary");
+  co_return http::Response(200, "application/xml",
+                           std::string(kDeclaration) +
+                               "<StorageServiceStats><GeoReplication><Status>live</Status>" +
+                               element("LastSyncTime", format_http_date(call.blobs.clock().now())) +
+                               "</GeoReplication></StorageServiceStats>");
+}
+
 Answer set_service_properties(Call& call) {
   CO_TRY(const std::string body, co_await read_all(*call.request.body, kPropertiesLimit));
   if (body.empty())
     co_return fail(Code::invalid_argument, "invalid_xml",
                    "XML specified is not syntactically valid: there is no document");
+  CO_TRY_VOID(check_cors(body));
   std::function<Result<std::string>(const std::string&)> change =
       [body](const std::string& present) { return merge_service_properties(present, body); };
   CO_TRY_VOID(

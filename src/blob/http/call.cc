@@ -114,29 +114,6 @@ Result<Conditions> source_conditions_of(const http::Request& request) {
   return http_conditions(request, "x-ms-source-");
 }
 
-Result<Address> address_of(const http::Request& request) {
-  std::string_view path = std::string_view(request.path).substr(1);
-  Address address;
-  const auto next = [&]() -> Result<std::string> {
-    const size_t slash = path.find('/');
-    auto part = percent_decode(path.substr(0, slash));
-    path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
-    if (!part || part->find('\0') != std::string::npos)
-      return fail(Code::invalid_argument, "invalid_uri", "the address holds a broken %-escape");
-    return *part;
-  };
-  TRY(address.account, next());
-  TRY(address.container, next());
-  auto blob = percent_decode(path);
-  if (!blob || blob->find('\0') != std::string::npos)
-    return fail(Code::invalid_argument, "invalid_uri", "the address holds a broken %-escape");
-  address.blob = std::move(*blob);
-  std::replace(address.blob.begin(), address.blob.end(), '\\', '/');
-  if (address.account.empty())
-    return fail(Code::invalid_argument, "invalid_uri", "the address must begin /ACCOUNT/");
-  return address;
-}
-
 Result<void> check_container_name(std::string_view name) {
   if (name == "$root" || name == "$web" || name == "$logs") return {};
   bool fits = name.size() >= 3 && name.size() <= 63 && lower_or_digit(name.front()) &&

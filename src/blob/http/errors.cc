@@ -56,6 +56,8 @@ constexpr Row kByReason[] = {
     {"invalid_batch", 400, "InvalidInput"},
     {"mixed_batch", 400, "AllSubRequestsMustBeOfSameType"},
     {"too_many_parts", 400, "ExceedsMaxBatchRequestCount"},
+    {"cors_preflight", 403, "CorsPreflightFailure"},
+    {"secondary_is_read_only", 403, "InsufficientAccountPermissions"},
     {"invalid_xml", 400, "InvalidXmlDocument"},
     {"invalid_header", 400, "InvalidHeaderValue"},
     {"missing_query", 400, "MissingRequiredQueryParameter"},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "blob/http/address.h"
 #include "blob/http/operations.h"
 #include "blob/http/xml.h"
 
@@ -106,7 +107,8 @@ std::string next_marker_element(const std::string& next) {
 
 std::string service_endpoint(const Call& call) {
   return std::string(call.request.tls ? "https://" : "http://") +
-         std::string(call.request.headers.get_or("Host", "")) + "/" + call.address.account + "/";
+         std::string(call.request.headers.get_or("Host", "")) + "/" +
+         (by_host(call.request) ? std::string() : call.address.account + "/");
 }
 
 Answer list_blobs(Call& call) {

@@ -1,5 +1,7 @@
 #include "blob/http/operations.h"
 
+#include "blob/http/account.h"
+
 namespace holdfast::blob {
 namespace {
 
@@ -8,6 +10,7 @@ constexpr Operation kOperations[] = {
     {"List Containers",           "GET",    's', "",          "list",       'l', "",  list_containers},
     {"Get Service Properties",    "GET",    's', "service",   "properties", 'r', "",  get_service_properties},
     {"Set Service Properties",    "PUT",    's', "service",   "properties", 'w', "",  set_service_properties},
+    {"Get Blob Service Stats",    "GET",    's', "service",   "stats",      'r', "",  get_service_stats},
     {"Get Account Information",   "GET",    's', "account",   "properties", 0,   "",  get_account_information},
     {"Get Account Information",   "HEAD",   's', "account",   "properties", 0,   "",  get_account_information},
     {"Get Account Information",   "GET",    'c', "account",   "properties", 0,   "",  get_account_information},
@@ -60,7 +63,6 @@ struct Missing {
   std::string_view name;
 };
 constexpr Missing kMissing[] = {
-    {"GET", "stats", 's', "Get Blob Service Stats"},
     {"POST", "userdelegationkey", 's', "Get User Delegation Key"},
     {"PUT", "undelete", 'c', "Restore Container"},
     {"PUT", "undelete", 'o', "Undelete Blob"},
@@ -97,8 +99,6 @@ Result<const Operation*> find_operation(const http::Request& request, const Addr
         (missing.level == '*' || missing.level == level))
       return fail(Code::unsupported, std::string(missing.name) + " is not offered by this server");
   }
-  if (request.method == "OPTIONS")
-    return fail(Code::unsupported, "Preflight Blob Request is not offered by this server");
   return fail(Code::unsupported, request.method + " with restype='" + std::string(restype) +
                                      "' and comp='" + std::string(comp) +
                                      "' is no operation of this server");

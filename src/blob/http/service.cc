@@ -1,6 +1,8 @@
 #include "blob/http/service.h"
 
 #include "base/digest.h"
+#include "blob/http/address.h"
+#include "blob/http/cors.h"
 #include "blob/http/operations.h"
 #include "identity/sas.h"
 
@@ -84,8 +86,7 @@ struct Service {
           Code::denied, "authentication_failed",
           "there is no account '" + call.address.account + "', or the signature is not its own");
     call.by_key = !sas;
-    if (!sas)
-      co_return identity::verify_shared_key(request, call.address.account, (*account)->keys, clock);
+    if (!sas) co_return verify_key(call.request, call.address.account, (*account)->keys, clock);
     identity::Wanted wanted;
     wanted.permission = operation.permission;
     wanted.alternative = std::string(operation.or_else);
@@ -121,7 +122,26 @@ struct Service {
 
   Task<Result<http::Response>> run(http::Request& request) const {
     CO_TRY(Address address, address_of(request));
-    co_return co_await run_at(request, std::move(address));
+    if (request.method == "OPTIONS") {
+      CO_TRY(const std::string document, co_await properties_of(address.account));
+      co_return preflight(document, request);
+    }
+    if (is_secondary(request) && request.method != "GET" && request.method != "HEAD")
+      co_return fail(Code::denied, "secondary_is_read_only",
+                     "Write operations are not allowed at a secondary address.");
+    const std::string account = request.headers.get("Origin") ? address.account : std::string();
+    auto outcome = co_await run_at(request, std::move(address));
+    if (account.empty()) co_return outcome;
+    // An error is for the page to see as well.
+    http::Response response = outcome ? std::move(*outcome) : xml_error(outcome.error(), request);
+    CO_TRY(const std::string document, co_await properties_of(account));
+    add_cors(document, request, response);
+    co_return response;
+  }
+
+  Task<Result<std::string>> properties_of(std::string account) const {
+    if (!accounts.find(account)) co_return std::string();
+    co_return co_await blobs.service_properties(account);
   }
 
   Task<Result<http::Response>> run_at(http::Request& request, Address address) const {

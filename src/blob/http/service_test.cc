@@ -129,6 +129,7 @@ const std::map<std::string_view, std::string_view> kLetters = {
     {"List Containers", "l"},
     {"Get Service Properties", "r"},
     {"Set Service Properties", "w"},
+    {"Get Blob Service Stats", "r"},
     {"Get Account Information", "racwdxltmeop"},
     {"Blob Batch", "racwdxltmeop"},  // each part has its own
     {"Create Container", "cw"},
@@ -260,7 +261,8 @@ TEST_F(BlobService, ServicePropertiesThatAreSetAtOnceAllStay) {
       "<Logging><Version>2.0</Version></Logging>",
       "<HourMetrics><Version>2.1</Version></HourMetrics>",
       "<MinuteMetrics><Version>2.2</Version></MinuteMetrics>",
-      "<Cors><CorsRule><MaxAgeInSeconds>23</MaxAgeInSeconds></CorsRule></Cors>",
+      "<Cors><CorsRule><AllowedOrigins>*</AllowedOrigins><AllowedMethods>GET</"
+      "AllowedMethods><MaxAgeInSeconds>23</MaxAgeInSeconds></CorsRule></Cors>",
       "<DefaultServiceVersion>2024-01-01</DefaultServiceVersion>"};
   const std::string target = "/site1?restype=service&comp=properties";
   std::vector<http::Request> requests;

@@ -1,0 +1,19 @@
+// How a request names its account beyond the path, and what of that a client may have signed.
+#pragma once
+
+#include "blob/http/call.h"
+#include "identity/shared_key.h"
+
+namespace holdfast::blob {
+
+// Whether the account is the first label of the host, ACCOUNT.blob.DOMAIN.
+bool by_host(const http::Request& request);
+// Whether it is addressed as ACCOUNT-secondary, which is for reading alone.
+bool is_secondary(const http::Request& request);
+
+// SharedKey over the path as it was sent, with the account before it, or without it; by either name
+// of the account. The failures of identity::verify_shared_key, for the path as it was sent.
+Result<void> verify_key(http::Request& request, const std::string& account,
+                        const identity::KeyPair& keys, const Clock& clock);
+
+}  // namespace holdfast::blob
