@@ -145,7 +145,7 @@ def put_model(address: str, name: str, path: pathlib.Path) -> None:
 def serve(folder: pathlib.Path, model: pathlib.Path) -> Iterator[tuple[str, int]]:
     """Address and pid of an inference server that has the model."""
     data = folder / "serve"
-    with process([BIN / "holdfast-serve", "--data", data, "--listen", "127.0.0.1:0"], folder / "serve.log"):
+    with process([BIN / "holdfast-serve", "--data", data, "--listen", "127.0.0.1:0", "--grpc", ""], folder / "serve.log"):
         run = wait_for("serve ready", 20, lambda: run_file(data / "run.json"))
         put_model(run["http"], "digits", model)
         yield run["http"], run["pid"]

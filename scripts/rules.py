@@ -43,6 +43,7 @@ HOMES = {
     r"openssl/": ["src/base", "src/net", "src/identity"],
     r"yaml-cpp": ["src/base"],
     r"simdjson": ["src/inference"],
+    r"grpc(pp)?/|google/protobuf": ["src/inference/grpc", "bench"],
     r"turbojpeg|png\.h|stb": ["src/transform"],
     r"CLI/": ["src/cli", "apps"],
 }

@@ -1,12 +1,26 @@
 #include "config.h"
 
 #include <cstdlib>
+#include <optional>
 
 #include "base/files.h"
 #include "base/yaml.h"
 #include "net/http/address.h"
 
 namespace holdfast {
+namespace {
+
+Result<void> check_plain(const std::string& key, const std::string& address, bool beyond) {
+  TRY(const auto at, http::parse_host_port(address));
+  if (beyond || at.host == "localhost" || at.host == "::1" || at.host.starts_with("127."))
+    return {};
+  return fail(Code::invalid_argument,
+              key + ": " + address +
+                  " is not loopback, and this door has no TLS; listen on 127.0.0.1 and put a TLS "
+                  "proxy before it (in a container: --plain-http-beyond-loopback)");
+}
+
+}  // namespace
 
 Result<ServeConfig> parse_serve_config(const std::string& text, const std::string& source) {
   ServeConfig config;
@@ -15,6 +29,7 @@ Result<ServeConfig> parse_serve_config(const std::string& text, const std::strin
   TRY(config.models, map.text_or("models", ""));
   TRY(YamlMap listen, map.map("listen"));
   TRY(config.http, listen.text_or("http", config.http));
+  TRY(config.grpc, listen.text_or("grpc", config.grpc));
   TRY_VOID(listen.finish());
   TRY(const int64_t threads, map.integer_or("threads", 1, 1, 256));
   config.threads = static_cast<int>(threads);
@@ -34,6 +49,7 @@ Result<ServeConfig> parse_serve_config(const std::string& text, const std::strin
 
 Result<ServeConfig> read_serve_config(int argc, char** argv) {
   std::string file, data, models, listen, engine;
+  std::optional<std::string> grpc;
   const std::pair<const char*, std::string*> flags[] = {{"--config", &file},
                                                         {"--data", &data},
                                                         {"--models", &models},
@@ -49,6 +65,10 @@ Result<ServeConfig> read_serve_config(int argc, char** argv) {
       plain = true;
       continue;
     }
+    if (argv[i] == std::string("--grpc") && i + 1 < argc) {
+      grpc = argv[++i];
+      continue;
+    }
     std::string* into = nullptr;
     for (const auto& [flag, value] : flags) {
       if (argv[i] == std::string(flag)) into = value;
@@ -57,7 +77,7 @@ Result<ServeConfig> read_serve_config(int argc, char** argv) {
       return fail(
           Code::invalid_argument,
           std::string("usage: holdfast serve [--check] [--config FILE] [--data DIR] [--models DIR] "
-                      "[--listen ADDRESS] [--engine onnxruntime|openvino] "
+                      "[--listen ADDRESS] [--grpc ADDRESS] [--engine onnxruntime|openvino] "
                       "[--plain-http-beyond-loopback]; not understood: ") +
               argv[i]);
     }
@@ -79,19 +99,16 @@ Result<ServeConfig> read_serve_config(int argc, char** argv) {
   if (config.engine != "onnxruntime" && config.engine != "openvino")
     return fail(Code::invalid_argument,
                 "engine: '" + config.engine + "' is not one of onnxruntime, openvino");
+  over(config.grpc, "", "HOLDFAST_SERVE_GRPC");
+  if (grpc) config.grpc = *grpc;  // also to nothing
   if (config.data.empty())
     return fail(Code::invalid_argument,
                 "serve needs a data directory: --data DIR, or data: in its configuration");
   if (config.models.empty()) config.models = config.data + "/models";
-  TRY(const auto at, http::parse_host_port(config.http));
   config.plain_http_beyond_loopback = config.plain_http_beyond_loopback || plain;
-  if (!config.plain_http_beyond_loopback && at.host != "localhost" && at.host != "::1" &&
-      !at.host.starts_with("127.")) {
-    return fail(Code::invalid_argument, "listen.http: " + config.http +
-                                            " is not loopback, and this door has no TLS; listen on "
-                                            "127.0.0.1 and put a TLS proxy before it (in a "
-                                            "container: --plain-http-beyond-loopback)");
-  }
+  TRY_VOID(check_plain("listen.http", config.http, config.plain_http_beyond_loopback));
+  if (!config.grpc.empty())
+    TRY_VOID(check_plain("listen.grpc", config.grpc, config.plain_http_beyond_loopback));
   config.check_only = check_only;
   return config;
 }

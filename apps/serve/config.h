@@ -10,8 +10,9 @@ namespace holdfast {
 struct ServeConfig {
   std::string data;
   std::string http = "127.0.0.1:8000";
-  std::string models;                  // default: <data>/models
-  int threads = 1;                     // inside one inference
+  std::string grpc = "127.0.0.1:8001";  // empty: no such door
+  std::string models;                   // default: <data>/models
+  int threads = 1;                      // inside one inference
   std::string engine = "onnxruntime";  // or "openvino", with ONNX Runtime for what it does not take
   bool uploads = true;
   unsigned lanes = 0;  // runs at the same time; 0: one a core
@@ -23,8 +24,8 @@ struct ServeConfig {
   bool check_only = false;  // --check: read the configuration, say "ok", end
 };
 
-// `--check --config FILE --data DIR --models DIR --listen ADDRESS --plain-http-beyond-loopback`,
-// then HOLDFAST_SERVE_DATA, _MODELS, _LISTEN, then the file.
+// `--check --config FILE --data DIR --models DIR --listen ADDRESS --grpc ADDRESS
+// --plain-http-beyond-loopback`, then HOLDFAST_SERVE_DATA, _MODELS, _LISTEN, _GRPC, then the file.
 Result<ServeConfig> read_serve_config(int argc, char** argv);
 Result<ServeConfig> parse_serve_config(const std::string& text, const std::string& source);
 

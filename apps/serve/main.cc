@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "config.h"
 #include "inference/engine_choice.h"
+#include "inference/grpc/service.h"
 #include "inference/http/service.h"
 #include "inference/onnxruntime/onnxruntime_engine.h"
 #include "inference/openvino/openvino_engine.h"
@@ -45,10 +46,27 @@ Result<void> run(const ServeConfig& config) {
   http::ServerOptions server_options{
       .name = "serve", .address = config.http, .max_body_bytes = options.max_model};
   TRY(auto server, http::Server::start(runtime, server_options, router));
-  const RunFile running(config.data + "/run.json", {{"http", server->address()}});
-  log::info("serve", "ready", {{"http", server->address()}, {"models", config.models}});
+  std::unique_ptr<inference::GrpcServer> grpc;
+  if (!config.grpc.empty()) {
+    inference::GrpcOptions grpc_options{.address = config.grpc,
+                                        .version = options.version,
+                                        .uploads = options.uploads,
+                                        .max_model = options.max_model};
+    auto started = inference::GrpcServer::start(runtime, *repository, std::move(grpc_options));
+    if (!started) {
+      run_task(server->stop(std::chrono::seconds(0)));
+      return std::unexpected(std::move(started).error());
+    }
+    grpc = std::move(*started);
+  }
+  const std::string grpc_address = grpc ? grpc->address() : "";
+  const RunFile running(config.data + "/run.json",
+                        {{"http", server->address()}, {"grpc", grpc_address}});
+  log::info("serve", "ready",
+            {{"http", server->address()}, {"grpc", grpc_address}, {"models", config.models}});
   runtime.wait();
   log::info("serve", "stopping");
+  if (grpc) grpc->stop(std::chrono::seconds(10));
   run_task(server->stop(std::chrono::seconds(10)));
   return {};
 }

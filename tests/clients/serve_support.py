@@ -23,14 +23,15 @@ class Serve:
     @contextlib.contextmanager
     def running(self):
         with open(self.folder / "serve.log", "ab") as log:
-            process = subprocess.Popen([BIN / "holdfast-serve", "--config", self.folder / "serve.yaml", "--data", self.data, "--listen", "127.0.0.1:0"], stderr=log)
+            process = subprocess.Popen([BIN / "holdfast-serve", "--config", self.folder / "serve.yaml", "--data", self.data, "--listen", "127.0.0.1:0", "--grpc", "127.0.0.1:0"], stderr=log)
         self.pid = process.pid
         try:
             deadline = time.monotonic() + 30
             while not (self.data / "run.json").exists():
                 assert process.poll() is None and time.monotonic() < deadline, (self.folder / "serve.log").read_text()
                 time.sleep(0.01)
-            self.address = json.loads((self.data / "run.json").read_text())["http"]
+            doors = json.loads((self.data / "run.json").read_text())
+            self.process, self.address, self.grpc = process, doors["http"], doors["grpc"]
             yield self
         finally:
             process.terminate()

@@ -120,7 +120,7 @@ Result<InferRequest> raw_request(std::string_view body, const Signature& signatu
       return bad("a raw binary request's length does not fit the model's input");
     for (int64_t& size : view.shape)
       size = size < 0 ? static_cast<int64_t>(body.size() / known) : size;
-    TRY_VOID(fill_binary(view, body, request));
+    TRY_VOID(fill_binary(view, body, request.owned));
   }
   request.inputs.push_back(std::move(view));
   return request;
@@ -146,13 +146,7 @@ Result<InferRequest> parse_infer(std::string_view body, std::optional<uint64_t> 
   dom::array inputs;
   if (root["inputs"].get(inputs) != simdjson::SUCCESS)
     return bad("the request has no list 'inputs'");
-  if (inputs.size() != signature.inputs.size()) {
-    std::string wanted;
-    for (const TensorInfo& info : signature.inputs)
-      wanted += (wanted.empty() ? "" : ", ") + info.name;
-    return bad("the request has " + std::to_string(inputs.size()) + " inputs, the model wants " +
-               std::to_string(signature.inputs.size()) + ": " + wanted);
-  }
+  TRY_VOID(check_count(inputs.size(), signature));
   request.names.reserve(inputs.size());  // views point into the names: they must not move
   for (const dom::element element : inputs) {
     TRY(Part part, read_input(element, request));
@@ -164,7 +158,7 @@ Result<InferRequest> parse_infer(std::string_view body, std::optional<uint64_t> 
     if (part.binary_size) {
       if (*part.binary_size > binary.size())
         return bad("the binary data is shorter than the inputs say");
-      TRY_VOID(fill_binary(part.view, binary.substr(0, *part.binary_size), request));
+      TRY_VOID(fill_binary(part.view, binary.substr(0, *part.binary_size), request.owned));
       binary.remove_prefix(*part.binary_size);
     } else {
       TRY_VOID(fill_json(part.view, part.data, request));

@@ -1,6 +1,7 @@
 #include "inference/http/codec.h"
 #include "inference/http/decompress.h"
 #include "inference/http/service.h"
+#include "inference/input.h"
 #include "inference/run.h"
 
 namespace holdfast::inference {
@@ -76,14 +77,7 @@ Result<RunOptions> run_options(const http::Request& request, MonoTime start, uin
 }
 
 Result<LoadedPtr> model_of(Repository& repository, const http::Request& request) {
-  int64_t version = 0;
-  if (const auto text = request.param("version"); !text.empty()) {
-    const auto number = parse_u64(text.starts_with('v') ? text.substr(1) : text);
-    if (!number || *number == 0 || *number > INT64_MAX)
-      return fail(Code::invalid_argument,
-                  "'" + std::string(text) + "' is not a version: a number from 1");
-    version = static_cast<int64_t>(*number);
-  }
+  TRY(const int64_t version, parse_version(request.param("version")));
   return repository.find(request.param("model"), version);
 }
 

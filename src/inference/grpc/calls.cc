@@ -1,0 +1,86 @@
+// How a call runs: its coroutine on one of the runtime's threads, its answer from there.
+#include "base/log.h"
+#include "inference/grpc/door.h"
+#include "inference/input.h"
+#include "inference/run.h"
+
+namespace holdfast::inference::grpc_door {
+namespace {
+
+class UnaryCall final : public grpc::ServerUnaryReactor {
+ public:
+  void start(Door& door, Task<Result<void>> work) {
+    door.group.spawn(door.runtime.next_executor(), "grpc call", run(std::move(work)));
+  }
+  void OnDone() override { delete this; }
+
+ private:
+  Task<void> run(Task<Result<void>> work) {
+    const auto done = co_await guarded(std::move(work));
+    Finish(done ? grpc::Status::OK : to_status(done.error()));  // `this` may be gone after it
+  }
+};
+
+MonoTime deadline_of(const grpc::CallbackServerContext& context, const Parsed& parsed) {
+  const auto now = std::chrono::steady_clock::now();
+  MonoTime deadline = MonoTime::max();
+  // A client without a deadline sends none, which shows as one at the end of time.
+  const auto left = context.deadline() - std::chrono::system_clock::now();
+  if (left < std::chrono::hours(24)) deadline = now + left;
+  if (parsed.timeout_us)
+    deadline = std::min(deadline, now + std::chrono::microseconds(*parsed.timeout_us));
+  return deadline;
+}
+
+}  // namespace
+
+void Door::enter(LongCall* call) {
+  const std::lock_guard lock(mutex_);
+  long_calls_.insert(call);
+}
+void Door::leave(LongCall* call) {
+  const std::lock_guard lock(mutex_);
+  long_calls_.erase(call);
+}
+void Door::stop_long_calls() {
+  const std::lock_guard lock(mutex_);
+  for (LongCall* call : long_calls_) call->stop();
+}
+
+grpc::ServerUnaryReactor* answer(Door& door, Task<Result<void>> work) {
+  auto* call = new UnaryCall;  // owned by itself, until OnDone()
+  call->start(door, std::move(work));
+  return call;
+}
+
+grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context, const Result<void>& done) {
+  auto* reactor = context->DefaultReactor();
+  reactor->Finish(done ? grpc::Status::OK : to_status(done.error()));
+  return reactor;
+}
+
+Task<Result<void>> guarded(Task<Result<void>> work) {
+  Result<void> done = fail(Code::internal, "the request failed inside the server");
+  try {
+    done = co_await std::move(work);
+  } catch (const std::exception& error) {
+    log::error("grpc", "a call ended by an exception", {{"error", error.what()}});
+  }
+  co_return done;
+}
+
+Task<Result<void>> infer(Door& door, const grpc::CallbackServerContext& context,
+                         const pb::ModelInferRequest& request, pb::ModelInferResponse& response) {
+  CO_TRY(const int64_t version, parse_version(request.model_version()));
+  CO_TRY(const LoadedPtr loaded, door.repository.find(request.model_name(), version));
+  CO_TRY(const Parsed parsed, parse(request, loaded->model->signature()));
+  RunOptions options;
+  options.deadline = deadline_of(context, parsed);
+  options.priority = parsed.priority;
+  options.abandoned = [&context] { return context.IsCancelled(); };
+  CO_TRY(const std::vector<Tensor> outputs,
+         co_await run_model(door.repository, *loaded, parsed.inputs, parsed.outputs, options));
+  co_return write(*loaded, request, parsed, outputs, response);
+}
+
+}  // namespace holdfast::inference::grpc_door

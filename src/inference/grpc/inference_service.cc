@@ -1,0 +1,115 @@
+// The calls of GRPCInferenceService, each in a few lines: what is more is in the file that it
+// names.
+#include "inference/grpc/door.h"
+#include "inference/grpc/models.h"
+
+namespace holdfast::inference::grpc_door {
+namespace {
+
+using Context = grpc::CallbackServerContext;
+using Reactor = grpc::ServerUnaryReactor;
+
+// Shared memory is passed as sealed memory over a Unix socket or not at all: a name that a client
+// chooses is never mapped.
+Result<void> no_shared_memory() {
+  return fail(Code::unsupported, "shared memory is not offered; send tensors in the message");
+}
+
+class InferenceService final : public pb::GRPCInferenceService::CallbackService {
+ public:
+  explicit InferenceService(Door& door) : door_(door) {}
+
+  Reactor* ServerLive(Context* context, const pb::ServerLiveRequest*,
+                      pb::ServerLiveResponse* response) override {
+    response->set_live(true);
+    return answer(context, {});
+  }
+  Reactor* ServerReady(Context* context, const pb::ServerReadyRequest*,
+                       pb::ServerReadyResponse* response) override {
+    response->set_ready(door_.repository.ready() && !door_.stopping);
+    return answer(context, {});
+  }
+  Reactor* ModelReady(Context* context, const pb::ModelReadyRequest* request,
+                      pb::ModelReadyResponse* response) override {
+    return answer(context, model_ready(door_, *request, *response));
+  }
+  Reactor* ServerMetadata(Context* context, const pb::ServerMetadataRequest*,
+                          pb::ServerMetadataResponse* response) override {
+    server_metadata(door_, *response);
+    return answer(context, {});
+  }
+  Reactor* ModelMetadata(Context* context, const pb::ModelMetadataRequest* request,
+                         pb::ModelMetadataResponse* response) override {
+    return answer(context, model_metadata(door_, *request, *response));
+  }
+  Reactor* ModelConfig(Context* context, const pb::ModelConfigRequest* request,
+                       pb::ModelConfigResponse* response) override {
+    return answer(context, model_config(door_, *request, *response));
+  }
+  Reactor* ModelStatistics(Context* context, const pb::ModelStatisticsRequest* request,
+                           pb::ModelStatisticsResponse* response) override {
+    return answer(context, model_statistics(door_, *request, *response));
+  }
+  Reactor* ModelInfer(Context* context, const pb::ModelInferRequest* request,
+                      pb::ModelInferResponse* response) override {
+    return answer(door_, infer(door_, *context, *request, *response));
+  }
+  grpc::ServerBidiReactor<pb::ModelInferRequest, pb::ModelStreamInferResponse>* ModelStreamInfer(
+      Context* context) override {
+    return start_stream(door_, context);
+  }
+
+  Reactor* RepositoryIndex(Context* context, const pb::RepositoryIndexRequest* request,
+                           pb::RepositoryIndexResponse* response) override {
+    repository_index(door_, *request, *response);
+    return answer(context, {});
+  }
+  Reactor* RepositoryModelLoad(Context*, const pb::RepositoryModelLoadRequest* request,
+                               pb::RepositoryModelLoadResponse*) override {
+    return answer(door_, load_model(door_, *request));
+  }
+  Reactor* RepositoryModelUnload(Context*, const pb::RepositoryModelUnloadRequest* request,
+                                 pb::RepositoryModelUnloadResponse*) override {
+    return answer(door_, door_.repository.unload(request->model_name()));
+  }
+  Reactor* TraceSetting(Context* context, const pb::TraceSettingRequest* request,
+                        pb::TraceSettingResponse* response) override {
+    return answer(context, trace_setting(door_, *request, *response));
+  }
+  Reactor* LogSettings(Context* context, const pb::LogSettingsRequest* request,
+                       pb::LogSettingsResponse* response) override {
+    return answer(context, change_log_settings(*request, *response));
+  }
+
+  using Nothing = pb::SharedMemoryRequest;
+  using Never = pb::SharedMemoryResponse;
+  Reactor* SystemSharedMemoryStatus(Context* context, const Nothing*, Never*) override {
+    return answer(context, no_shared_memory());
+  }
+  Reactor* SystemSharedMemoryRegister(Context* context, const Nothing*, Never*) override {
+    return answer(context, no_shared_memory());
+  }
+  Reactor* SystemSharedMemoryUnregister(Context* context, const Nothing*, Never*) override {
+    return answer(context, no_shared_memory());
+  }
+  Reactor* CudaSharedMemoryStatus(Context* context, const Nothing*, Never*) override {
+    return answer(context, no_shared_memory());
+  }
+  Reactor* CudaSharedMemoryRegister(Context* context, const Nothing*, Never*) override {
+    return answer(context, no_shared_memory());
+  }
+  Reactor* CudaSharedMemoryUnregister(Context* context, const Nothing*, Never*) override {
+    return answer(context, no_shared_memory());
+  }
+
+ private:
+  Door& door_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> make_inference_service(Door& door) {
+  return std::make_unique<InferenceService>(door);
+}
+
+}  // namespace holdfast::inference::grpc_door

@@ -1,0 +1,73 @@
+#include <grpc/support/log.h>
+#include <grpcpp/resource_quota.h>
+
+#include "base/log.h"
+#include "inference/grpc/door.h"
+#include "net/http/address.h"
+
+namespace holdfast::inference {
+
+struct GrpcServer::State {
+  State(Runtime& runtime, Repository& repository, GrpcOptions options)
+      : door(runtime, repository, std::move(options)),
+        inference(grpc_door::make_inference_service(door)),
+        health(grpc_door::make_health_service(door)) {}
+  grpc_door::Door door;
+  std::unique_ptr<grpc::Service> inference, health;
+  std::unique_ptr<grpc::Server> server;  // before the services, which it uses, in destruction
+  std::string address;
+};
+
+namespace {
+
+void log_line(gpr_log_func_args* args) {
+  if (args->severity == GPR_LOG_SEVERITY_ERROR)
+    log::error("grpc", args->message);
+  else
+    log::debug("grpc", args->message);
+}
+
+}  // namespace
+
+GrpcServer::GrpcServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+GrpcServer::~GrpcServer() = default;
+
+std::string GrpcServer::address() const {
+  return state_->address;
+}
+
+Result<std::unique_ptr<GrpcServer>> GrpcServer::start(Runtime& runtime, Repository& repository,
+                                                      GrpcOptions options) {
+  TRY(const http::HostPort at, http::parse_host_port(options.address));
+  gpr_set_log_function(log_line);
+  auto state = std::make_unique<State>(runtime, repository, std::move(options));
+  const GrpcOptions& wanted = state->door.options;
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(wanted.address, grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(state->inference.get());
+  builder.RegisterService(state->health.get());
+  builder.SetMaxReceiveMessageSize(wanted.max_message);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // else a second server would share it
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 1024);
+  grpc::ResourceQuota quota("inference");
+  quota.Resize(wanted.max_memory);
+  builder.SetResourceQuota(quota);
+  state->server = builder.BuildAndStart();
+  if (!state->server || port == 0)
+    return fail(Code::conflict, "listen.grpc: " + wanted.address + " cannot be listened on" +
+                                    (at.port == 0 ? "" : "; is another server there?"));
+  state->address = wanted.address.substr(0, wanted.address.rfind(':') + 1) + std::to_string(port);
+  return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(state)));
+}
+
+void GrpcServer::stop(std::chrono::milliseconds grace) {
+  state_->door.stopping = true;
+  state_->door.stop_long_calls();
+  state_->server->Shutdown(std::chrono::system_clock::now() + grace);
+  state_->server->Wait();
+  // Every call has answered; what is left of their tasks ends by itself.
+  run_task(state_->door.group.join());
+}
+
+}  // namespace holdfast::inference
