@@ -76,8 +76,10 @@ Result<void> read_outputs(const dom::element& root, InferRequest& request,
     output.binary = request.binary_output;
     if (element["parameters"]["binary_data"].get(binary) == simdjson::SUCCESS)
       output.binary = binary;
-    if (element["parameters"]["classification"].error() == simdjson::SUCCESS)
-      return fail(Code::unsupported, "classification of outputs is not offered");
+    const auto classes = element["parameters"]["classification"];
+    if (classes.error() == simdjson::SUCCESS &&
+        (classes.get(output.classes) != simdjson::SUCCESS || output.classes == 0))
+      return bad("output '" + output.name + "': classification is a number of classes from 1");
     request.outputs.push_back(std::move(output));
   }
   return {};

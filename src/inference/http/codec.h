@@ -14,6 +14,7 @@ namespace holdfast::inference {
 struct RequestedOutput {
   std::string name;
   bool binary = false;
+  uint64_t classes = 0;  // over 0: its best classes instead of the values (classification)
 };
 struct InferRequest {
   std::string id;

@@ -1,3 +1,4 @@
+#include "inference/classification.h"
 #include "inference/http/codec.h"
 #include "inference/http/decompress.h"
 #include "inference/http/service.h"
@@ -24,8 +25,12 @@ Task<Result<http::Response>> infer(Repository& repository, http::Request& reques
   wanted.reserve(parsed.outputs.size());
   for (const RequestedOutput& output : parsed.outputs) wanted.push_back(output.name);
   CO_TRY(const RunOptions options, run_options(request, start, parsed.timeout_us, parsed.priority));
-  CO_TRY(const std::vector<Tensor> outputs,
+  CO_TRY(std::vector<Tensor> outputs,
          co_await run_model(repository, *loaded, parsed.inputs, wanted, options));
+  for (size_t i = 0; i < parsed.outputs.size(); ++i) {
+    if (parsed.outputs[i].classes == 0) continue;
+    CO_TRY(outputs[i], classify(outputs[i], parsed.outputs[i].classes));
+  }
   CO_TRY(InferBody answer, write_infer(*loaded, parsed, outputs));
   http::Response response(200, answer.json_size ? "application/octet-stream" : "application/json",
                           std::move(answer.bytes));
@@ -94,6 +99,7 @@ void mount(http::Router& router, Repository& repository, const ServeOptions& opt
   mount_activation(router, repository, options);
   mount_score(router, repository);
   mount_statistics(router, repository);
+  mount_control(router, repository, options);
 }
 
 }  // namespace holdfast::inference

@@ -2,6 +2,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "inference/extensions.h"
 #include "inference/http/service.h"
 
 namespace holdfast::inference {
@@ -65,6 +66,7 @@ struct Models {
     out["platform"] = loaded->model->platform();
     const std::string_view platform = loaded->model->platform();
     out["backend"] = platform == "onnxruntime_onnx" ? "onnxruntime" : platform;  // Triton's names
+    out["default_model_filename"] = "model.onnx";
     out["max_batch_size"] = 0;
     out["input"] = tensors(loaded->model->signature().inputs, "data_type", "dims", "TYPE_");
     out["output"] = tensors(loaded->model->signature().outputs, "data_type", "dims", "TYPE_");
@@ -179,8 +181,7 @@ struct Models {
     json::object out;
     out["name"] = "holdfast-serve";
     out["version"] = options.version;
-    out["extensions"] = {"binary_tensor_data", "model_repository", "model_configuration",
-                         "schedule_policy", "statistics"};
+    out["extensions"] = json::array(kExtensions.begin(), kExtensions.end());
     co_return answer(200, out);
   }
   Answer ready(http::Request&) {

@@ -25,6 +25,7 @@ void mount_models(http::Router& router, Repository& repository, const ServeOptio
 void mount_activation(http::Router& router, Repository& repository, const ServeOptions& options);
 void mount_score(http::Router& router, Repository& repository);
 void mount_statistics(http::Router& router, Repository& repository);
+void mount_control(http::Router& router, Repository& repository, const ServeOptions& options);
 
 // The body, decompressed; timed_out with the reason "slow_body" where it did not come in time.
 Task<Result<std::string>> read_body(http::Request& request);
