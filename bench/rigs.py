@@ -152,6 +152,24 @@ def serve(folder: pathlib.Path, model: pathlib.Path) -> Iterator[tuple[str, int]
 
 
 @contextlib.contextmanager
+def serve_grpc(folder: pathlib.Path, model: pathlib.Path | None) -> Iterator[tuple[str, int]]:
+    """The gRPC door's address and the pid of an inference server, with the model if there is one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data = folder / "serve-grpc"
+    with process([BIN / "holdfast-serve", "--data", data, "--listen", "127.0.0.1:0", "--grpc", "127.0.0.1:0"], folder / "serve-grpc.log"):
+        run = wait_for("serve ready", 20, lambda: run_file(data / "run.json"))
+        if model is not None:
+            put_model(run["http"], "digits", model)
+        yield run["grpc"], run["pid"]
+
+
+@contextlib.contextmanager
+def grpc_echo() -> Iterator[tuple[str, int]]:
+    with process([BIN / "bench_grpc_echo"], ROOT / "build/grpc_echo.log", stdout=subprocess.PIPE) as child:
+        yield f"127.0.0.1:{int(child.stdout.readline())}", child.pid
+
+
+@contextlib.contextmanager
 def beast_echo() -> Iterator[tuple[str, int]]:
     with process([BIN / "bench_beast_echo"], ROOT / "build/beast_echo.log", stdout=subprocess.PIPE) as child:
         yield f"127.0.0.1:{int(child.stdout.readline())}", child.pid
