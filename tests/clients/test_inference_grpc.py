@@ -323,11 +323,13 @@ def test_versions_change_under_load_without_an_error(serve):
 
 def test_a_deadline_is_kept_and_a_stop_ends_idle_streams(tmp_path):
     with Serve(tmp_path).running() as own:
-        assert own.put("m", 1, scale_model(1))[0] in (200, 201)
+        assert own.put("texts", 1, echo_model(TensorProto.STRING))[0] in (200, 201)
+        many = numpy.full((20_000, 3), b"text", numpy.object_)  # longer to read than a microsecond
         with triton.InferenceServerClient(own.grpc) as client, grpc.insecure_channel(own.grpc) as channel:
             with pytest.raises(InferenceServerException) as error:
-                client.infer("m", [tensor("x", numpy.ones((1, 2), numpy.float32))], client_timeout=1e-9)
-            assert error.value.status() == "StatusCode.DEADLINE_EXCEEDED"
+                client.infer("texts", [tensor("x", many)], timeout=1)
+            assert error.value.status() == "StatusCode.DEADLINE_EXCEEDED" and "before the model could run" in error.value.message()
+            assert client.infer("texts", [tensor("x", many)], timeout=60_000_000).as_numpy("y").shape == (20_000, 3)
             idle = threading.Event()
             stream = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelStreamInfer(iter(lambda: idle.wait(30), None))
             watch = channel.unary_stream("/grpc.health.v1.Health/Watch", request_serializer=bytes, response_deserializer=bytes)(b"")

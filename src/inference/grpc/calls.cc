@@ -21,14 +21,14 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
   }
 };
 
-MonoTime deadline_of(const grpc::CallbackServerContext& context, const Parsed& parsed) {
-  const auto now = std::chrono::steady_clock::now();
+MonoTime deadline_of(const grpc::CallbackServerContext& context, MonoTime start,
+                     const Parsed& parsed) {
   MonoTime deadline = MonoTime::max();
   // A client without a deadline sends none, which shows as one at the end of time.
   const auto left = context.deadline() - std::chrono::system_clock::now();
-  if (left < std::chrono::hours(24)) deadline = now + left;
+  if (left < std::chrono::hours(24)) deadline = std::chrono::steady_clock::now() + left;
   if (parsed.timeout_us)
-    deadline = std::min(deadline, now + std::chrono::microseconds(*parsed.timeout_us));
+    deadline = std::min(deadline, start + std::chrono::microseconds(*parsed.timeout_us));
   return deadline;
 }
 
@@ -71,11 +71,12 @@ Task<Result<void>> guarded(Task<Result<void>> work) {
 
 Task<Result<void>> infer(Door& door, const grpc::CallbackServerContext& context,
                          const pb::ModelInferRequest& request, pb::ModelInferResponse& response) {
+  const MonoTime start = std::chrono::steady_clock::now();
   CO_TRY(const int64_t version, parse_version(request.model_version()));
   CO_TRY(const LoadedPtr loaded, door.repository.find(request.model_name(), version));
   CO_TRY(const Parsed parsed, parse(request, loaded->model->signature()));
   RunOptions options;
-  options.deadline = deadline_of(context, parsed);
+  options.deadline = deadline_of(context, start, parsed);
   options.priority = parsed.priority;
   options.abandoned = [&context] { return context.IsCancelled(); };
   CO_TRY(const std::vector<Tensor> outputs,
