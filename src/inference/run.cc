@@ -25,15 +25,14 @@ void follow(std::atomic<int64_t>& p99_ns, int64_t took) {
                std::memory_order_relaxed);
 }
 
-// A request of many rows may be slow although the model is quick.
-bool quick(const Loaded& loaded, const Inputs& inputs) {
+}  // namespace
+
+bool is_quick(const Loaded& loaded, const Inputs& inputs) {
   if (loaded.p99_ns.load(std::memory_order_relaxed) >= kInlineNanos) return false;
   const uint64_t rows = rows_of(inputs);
   return rows <= 1 || !loaded.mergeable ||
          loaded.queue.curve.estimate(rows).value_or(0) < kInlineNanos;
 }
-
-}  // namespace
 
 Task<Result<std::vector<Tensor>>> run_model(Repository& repository, Loaded& loaded,
                                             const std::vector<TensorView>& inputs,
@@ -43,7 +42,7 @@ Task<Result<std::vector<Tensor>>> run_model(Repository& repository, Loaded& load
   Outcome outcome;
   if (arrived >= options.deadline) {
     outcome.answer = fail(Code::timed_out, "the deadline passed before the model could run");
-  } else if (quick(loaded, inputs)) {
+  } else if (is_quick(loaded, inputs)) {
     outcome.answer = loaded.model->run(inputs, outputs);
     outcome.timing.infer = (Clock::now() - arrived).count();
     outcome.merged = 1;

@@ -5,6 +5,10 @@
 
 namespace holdfast::inference {
 
+// Whether it would run on the caller's thread. A request of many rows may be slow although the
+// model is quick.
+bool is_quick(const Loaded& loaded, const std::vector<TensorView>& inputs);
+
 // Runs (on the caller's thread where the model is quick, else on a lane) and counts. The inputs
 // were checked against the signature. All must stay until it returns, cancelled or not.
 // invalid_argument: the model refuses these values; unavailable with the reason "queue_full";

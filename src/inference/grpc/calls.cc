@@ -69,19 +69,53 @@ Task<Result<void>> guarded(Task<Result<void>> work) {
   co_return done;
 }
 
+namespace {
+
+struct Begun {
+  LoadedPtr loaded;
+  Parsed parsed;
+  RunOptions options;
+};
+
+Result<Begun> begin(Door& door, const grpc::CallbackServerContext& context,
+                    const pb::ModelInferRequest& request) {
+  const MonoTime start = std::chrono::steady_clock::now();
+  Begun begun;
+  TRY(const int64_t version, parse_version(request.model_version()));
+  TRY(begun.loaded, door.repository.find(request.model_name(), version));
+  TRY(begun.parsed, parse(request, begun.loaded->model->signature()));
+  begun.options.deadline = deadline_of(context, start, begun.parsed);
+  begun.options.priority = begun.parsed.priority;
+  begun.options.abandoned = [&context] { return context.IsCancelled(); };
+  return begun;
+}
+
+Task<Result<void>> finish(Door& door, Begun begun, const pb::ModelInferRequest& request,
+                          pb::ModelInferResponse& response) {
+  CO_TRY(const std::vector<Tensor> outputs,
+         co_await run_model(door.repository, *begun.loaded, begun.parsed.inputs,
+                            begun.parsed.outputs, begun.options));
+  co_return write(*begun.loaded, request, begun.parsed, outputs, response);
+}
+
+}  // namespace
+
 Task<Result<void>> infer(Door& door, const grpc::CallbackServerContext& context,
                          const pb::ModelInferRequest& request, pb::ModelInferResponse& response) {
-  const MonoTime start = std::chrono::steady_clock::now();
-  CO_TRY(const int64_t version, parse_version(request.model_version()));
-  CO_TRY(const LoadedPtr loaded, door.repository.find(request.model_name(), version));
-  CO_TRY(const Parsed parsed, parse(request, loaded->model->signature()));
-  RunOptions options;
-  options.deadline = deadline_of(context, start, parsed);
-  options.priority = parsed.priority;
-  options.abandoned = [&context] { return context.IsCancelled(); };
-  CO_TRY(const std::vector<Tensor> outputs,
-         co_await run_model(door.repository, *loaded, parsed.inputs, parsed.outputs, options));
-  co_return write(*loaded, request, parsed, outputs, response);
+  CO_TRY(Begun begun, begin(door, context, request));
+  co_return co_await finish(door, std::move(begun), request, response);
+}
+
+grpc::ServerUnaryReactor* answer_infer(Door& door, grpc::CallbackServerContext* context,
+                                       const pb::ModelInferRequest* request,
+                                       pb::ModelInferResponse* response) {
+  auto begun = begin(door, *context, *request);
+  if (!begun) return answer(context, std::unexpected(std::move(begun).error()));
+  const bool quick = is_quick(*begun->loaded, begun->parsed.inputs);
+  auto work = finish(door, std::move(*begun), *request, *response);
+  // Another thread would cost more than the run.
+  if (quick) return answer(context, run_task(guarded(std::move(work))));
+  return answer(door, std::move(work));
 }
 
 }  // namespace holdfast::inference::grpc_door

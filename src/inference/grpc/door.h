@@ -49,6 +49,11 @@ grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context, const Res
 Task<Result<void>> infer(Door& door, const grpc::CallbackServerContext& context,
                          const pb::ModelInferRequest& request, pb::ModelInferResponse& response);
 
+// The same for a call of its own: a quick one is answered on the thread that read it.
+grpc::ServerUnaryReactor* answer_infer(Door& door, grpc::CallbackServerContext* context,
+                                       const pb::ModelInferRequest* request,
+                                       pb::ModelInferResponse* response);
+
 // bad_alloc and the like become an answer too: a call without one would hang.
 Task<Result<void>> guarded(Task<Result<void>> work);
 

@@ -52,7 +52,7 @@ class InferenceService final : public pb::GRPCInferenceService::CallbackService 
   }
   Reactor* ModelInfer(Context* context, const pb::ModelInferRequest* request,
                       pb::ModelInferResponse* response) override {
-    return answer(door_, infer(door_, *context, *request, *response));
+    return answer_infer(door_, context, request, response);
   }
   grpc::ServerBidiReactor<pb::ModelInferRequest, pb::ModelStreamInferResponse>* ModelStreamInfer(
       Context* context) override {
