@@ -4,6 +4,7 @@
 
 #include "base/files.h"
 #include "base/yaml.h"
+#include "identity/accounts.h"
 #include "jobs/job_yaml.h"
 #include "net/http/address.h"
 
@@ -40,6 +41,31 @@ Result<void> parse_jobs(YamlMap& map, HubConfig& config) {
   return jobs.finish();
 }
 
+// What is not said is as `otherwise` has it.
+Result<blob::AccountSettings> parse_account(YamlMap& map, blob::AccountSettings otherwise) {
+  TRY(otherwise.versioning, map.flag_or("versioning", otherwise.versioning));
+  TRY(const auto kept, map.duration_or("deleted-containers", otherwise.containers_kept));
+  if (kept > std::chrono::days(365))
+    return std::unexpected(map.error_at("deleted-containers", "must be at most 8760h"));
+  otherwise.containers_kept = std::chrono::ceil<std::chrono::seconds>(kept);
+  return otherwise;
+}
+
+Result<void> parse_storage(YamlMap& map, HubConfig& config) {
+  TRY(YamlMap storage, map.map("storage"));
+  TRY(const blob::AccountSettings all, parse_account(storage, {}));
+  config.storage_accounts[""] = all;
+  TRY(YamlMap accounts, storage.map("accounts"));
+  for (const std::string& name : accounts.keys()) {
+    if (auto good = identity::check_account_name(name); !good)
+      return std::unexpected(accounts.error_at(name, good.error().message()));
+    TRY(YamlMap account, accounts.map(name));
+    TRY(config.storage_accounts[name], parse_account(account, all));
+    TRY_VOID(account.finish());
+  }
+  return storage.finish();
+}
+
 }  // namespace
 
 Result<HubConfig> parse_hub_config(const std::string& text, const std::string& source) {
@@ -54,6 +80,7 @@ Result<HubConfig> parse_hub_config(const std::string& text, const std::string& s
   TRY(config.mqtt, listen.text_or("mqtt", ""));
   TRY_VOID(listen.finish());
   TRY_VOID(parse_jobs(map, config));
+  TRY_VOID(parse_storage(map, config));
   TRY(config.names, map.texts_or("names", {}));
   TRY(const std::string database, map.text_or("database", "sqlite"));
   if (database != "sqlite")

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "blob/types.h"
 
 namespace holdfast {
 
@@ -20,6 +21,7 @@ struct HubConfig {
   unsigned jobs_slots = 1;                       // jobs at a time
   // Environments that jobs name, by their pip requirements.
   std::map<std::string, std::vector<std::string>> jobs_environments;
+  std::map<std::string, blob::AccountSettings> storage_accounts = {{"", {}}};  // "": all others
   bool check_only = false;  // --check: read the configuration, say "ok", end
 };
 

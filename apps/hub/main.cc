@@ -61,6 +61,10 @@ Result<void> run(const HubConfig& config) {
   TRY_VOID(first_token(config, *issuer, clock));
   TRY(auto objects, store::open_file_objects({config.data + "/content"}, *storage_db));
   TRY(auto blobs, blob::Blobs::open(*storage_db, *objects, clock));
+  blobs->set_settings([&known = config.storage_accounts](std::string_view account) {
+    const auto own = known.find(std::string(account));
+    return own != known.end() ? own->second : known.at(std::string());
+  });
 
   TRY(const auto assets, data::Assets::open(*storage_db, *objects, clock));
 

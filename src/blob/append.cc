@@ -30,10 +30,9 @@ Result<void> check_position(const AppendConditions& where, uint64_t size, uint64
   return {};
 }
 
-}  // namespace
-
-Result<ContentId> Blobs::append_part(Tx& tx, int64_t container, const std::string& name,
-                                     ContentId block, uint32_t count) {
+// The content with one block more; takes over the reference on it.
+Result<ContentId> append_part(Tx& tx, store::ObjectStore& objects, int64_t container,
+                              const std::string& name, ContentId block, uint32_t count) {
   std::vector<ContentId> parts;
   TRY_VOID(tx.each("SELECT content FROM append_part WHERE container = ? AND blob = ? ORDER BY seq",
                    {container, std::string_view(name)}, [&](const Row& row) {
@@ -45,7 +44,7 @@ Result<ContentId> Blobs::append_part(Tx& tx, int64_t container, const std::strin
   std::vector<ContentId> own = {block};  // held by this transaction until the whole holds them
   for (uint32_t rest = count; rest % kRadix == 0 && parts.size() >= kRadix; rest /= kRadix) {
     const std::vector<ContentId> last(parts.end() - kRadix, parts.end());
-    TRY(const ContentId joined, objects_.concatenate(tx, last));
+    TRY(const ContentId joined, objects.concatenate(tx, last));
     parts.resize(parts.size() - kRadix);
     kept = std::min(kept, parts.size());
     parts.push_back(joined);
@@ -57,10 +56,12 @@ Result<ContentId> Blobs::append_part(Tx& tx, int64_t container, const std::strin
     TRY_VOID(tx.run("INSERT INTO append_part VALUES(?, ?, ?, ?)",
                     {container, std::string_view(name), static_cast<int64_t>(i),
                      static_cast<int64_t>(parts[i])}));
-  TRY(const ContentId whole, objects_.concatenate(tx, parts));
-  for (const ContentId part : own) TRY_VOID(objects_.release(tx, part));
+  TRY(const ContentId whole, objects.concatenate(tx, parts));
+  for (const ContentId part : own) TRY_VOID(objects.release(tx, part));
   return whole;
 }
+
+}  // namespace
 
 Task<Result<Appended>> Blobs::append_block(BlobKey key, store::StagedContent content,
                                            Conditions conditions, AppendConditions where) {
@@ -84,7 +85,7 @@ Task<Result<Appended>> Blobs::append_block(BlobKey key, store::StagedContent con
     settle_lease(done.info, done.info.modified);
     std::erase_if(done.info.headers, [](const auto& pair) { return pair.first == "Content-MD5"; });
     TRY(const ContentId block, objects_.add(tx, content));
-    TRY(const ContentId whole, append_part(tx, in.id, key.name, block, done.info.blocks));
+    TRY(const ContentId whole, append_part(tx, objects_, in.id, key.name, block, done.info.blocks));
     TRY_VOID(save_blob(tx, in.id, whole, done.info));
     TRY_VOID(objects_.release(tx, there.content));
     return done;

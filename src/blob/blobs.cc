@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
-#include "blob/rows.h"
+#include "blob/history.h"
+#include "blob/kept.h"
 #include "blob/sql_blob_sql.h"
+#include "blob/sql_history_sql.h"
 #include "blob/sql_operations_sql.h"
 #include "blob/sql_pages_sql.h"
 #include "blob/sql_service_sql.h"
@@ -19,9 +21,14 @@ Result<std::unique_ptr<Blobs>> Blobs::open(store::Database& database, store::Obj
                                          {2, k_sql_service_sql},
                                          {3, k_sql_operations_sql},
                                          {4, k_sql_tags_sql},
-                                         {5, k_sql_pages_sql}};
+                                         {5, k_sql_pages_sql},
+                                         {6, k_sql_history_sql}};
   TRY_VOID(database.migrate("blob", migrations));
   return std::unique_ptr<Blobs>(new Blobs(database, objects, clock));
+}
+
+AccountSettings Blobs::settings(std::string_view account) const {
+  return settings_ ? settings_(account) : AccountSettings();
 }
 
 // Time-based, so that it also grows over restarts, and never the same twice.
@@ -34,10 +41,10 @@ uint64_t Blobs::next_etag() {
 }
 
 // The new content takes the place of the old one, with all that belongs to it, in one transaction.
-Result<Info> Blobs::replace(Tx& tx, int64_t container, const std::string& name,
+Result<Info> Blobs::replace(Tx& tx, const FoundContainer& in, const std::string& name,
                             store::ContentId content, uint64_t size, const NewBlob& wanted,
                             const Conditions& conditions) {
-  TRY(auto there, find_blob(tx, container, name));
+  TRY(auto there, find_blob(tx, in.id, name));
   std::optional<Info> old;
   if (there) old = there->info;
   TRY_VOID(check_change(conditions, old, Write::replace, clock_.now()));
@@ -59,22 +66,18 @@ Result<Info> Blobs::replace(Tx& tx, int64_t container, const std::string& name,
   if (!info.tier.empty()) info.tier_changed = info.modified;
   if (there) info.lease = there->info.lease;
   settle_lease(info, info.modified);
-  TRY_VOID(save_blob(tx, container, content, info));
   if (there) {
-    TRY_VOID(forget_parts(tx, container, name));
-    TRY_VOID(objects_.release(tx, there->content));
+    TRY(const Keeping keeping, keeping_in(tx, settings(in.account), in.account));
+    TRY_VOID(set_aside(tx, objects_, in.id, *there, keeping, false, info.modified));
+  } else {
+    TRY_VOID(end_last(tx, in.id, name));
   }
-  TRY_VOID(drop_blocks(tx, container, name));
+  if (settings(in.account).versioning) {
+    TRY(info.version, free_time(tx, in.id, name, info.modified, {}));
+  }
+  TRY_VOID(save_blob(tx, in.id, content, info));
+  TRY_VOID(drop_blocks(tx, objects_, in.id, name));
   return info;
-}
-
-// What is known of a content's making.
-Result<void> Blobs::forget_parts(Tx& tx, int64_t container, const std::string& name) {
-  for (const char* sql : {"DELETE FROM committed_block WHERE container = ? AND blob = ?",
-                          "DELETE FROM append_part WHERE container = ? AND blob = ?"}) {
-    TRY_VOID(tx.run(sql, {container, std::string_view(name)}));
-  }
-  return {};
 }
 
 Task<Result<Info>> Blobs::put_blob(BlobKey key, store::StagedContent content, Pairs headers,
@@ -91,7 +94,7 @@ Task<Result<Info>> Blobs::put_blob(BlobKey key, store::StagedContent content, Ne
   auto work = [this, key, content, wanted, conditions](Tx& tx) -> Result<Info> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
     TRY(const store::ContentId id, objects_.add(tx, content));
-    return replace(tx, in.id, key.name, id, content.size, wanted, conditions);
+    return replace(tx, in, key.name, id, content.size, wanted, conditions);
   };
   auto done = co_await database_.write(std::move(work));
   if (done && observer_) observer_(key);
@@ -101,7 +104,7 @@ Task<Result<Info>> Blobs::put_blob(BlobKey key, store::StagedContent content, Ne
 Task<Result<Info>> Blobs::blob(BlobKey key, Conditions conditions) {
   auto work = [this, key, conditions](Tx& tx) -> Result<Info> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-    TRY(auto there, find_blob(tx, in.id, key.name));
+    TRY(auto there, find_blob(tx, in.id, key));
     if (!there) return blob_not_found(key);
     TRY_VOID(check_read(conditions, there->info));
     TRY_VOID(may_read(there->info.lease, conditions.lease_id, clock_.now(), Leased::blob));
@@ -124,7 +127,7 @@ Task<Result<void>> Blobs::may_replace(BlobKey key, Conditions conditions) {
 Task<Result<OpenBlob>> Blobs::open_blob(BlobKey key, Conditions conditions, Range wanted) {
   auto work = [this, key, conditions, wanted](Tx& tx) -> Result<OpenBlob> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-    TRY(auto there, find_blob(tx, in.id, key.name));
+    TRY(auto there, find_blob(tx, in.id, key));
     if (!there) return blob_not_found(key);
     TRY_VOID(check_read(conditions, there->info));
     TRY_VOID(may_read(there->info.lease, conditions.lease_id, clock_.now(), Leased::blob));
@@ -137,19 +140,9 @@ Task<Result<OpenBlob>> Blobs::open_blob(BlobKey key, Conditions conditions, Rang
 }
 
 Task<Result<void>> Blobs::delete_blob(BlobKey key, Conditions conditions) {
-  auto work = [this, key, conditions](Tx& tx) -> Result<void> {
-    TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-    TRY(auto there, find_blob(tx, in.id, key.name));
-    if (!there) return blob_not_found(key);
-    TRY_VOID(check_change(conditions, there->info, Write::change, clock_.now()));
-    TRY_VOID(forget_parts(tx, in.id, key.name));
-    TRY_VOID(tx.run("DELETE FROM blob WHERE container = ? AND name = ?",
-                    {in.id, std::string_view(key.name)}));
-    return objects_.release(tx, there->content);
-  };
-  auto done = co_await database_.write(std::move(work));
-  if (done && observer_) observer_(key);
-  co_return done;
+  History history(*this);
+  CO_TRY_VOID(co_await history.remove(std::move(key), std::move(conditions), Removal()));
+  co_return Result<void>();
 }
 
 Task<Result<Info>> Blobs::set_properties(BlobKey key, std::optional<Pairs> headers,
@@ -161,6 +154,15 @@ Task<Result<Info>> Blobs::set_properties(BlobKey key, std::optional<Pairs> heade
     TRY_VOID(check_change(conditions, there->info, Write::change, clock_.now()));
     Info info = std::move(there->info);
     if (headers) info.headers = *headers;
+    if (metadata && settings(key.account).versioning) {
+      TRY_VOID(objects_.retain(tx, there->content));
+      TRY(const WallTime at, version_id(tx, in.id, info));
+      FoundBlob before;
+      before.content = there->content;
+      before.info = info;
+      TRY_VOID(keep(tx, in.id, before, KeptState::version, at));
+      TRY(info.version, free_time(tx, in.id, key.name, clock_.now(), at));
+    }
     if (metadata) info.metadata = *metadata;
     info.modified = clock_.now();
     info.etag = next_etag();

@@ -13,6 +13,8 @@
 
 namespace holdfast::blob {
 
+struct FoundContainer;
+
 struct OpenBlob {
   Info info;
   std::shared_ptr<store::OpenContent> content;
@@ -36,18 +38,17 @@ class Blobs {
                                         std::string lease_id);
   Task<Result<Info>> set_container_access(std::string account, std::string name, std::string level,
                                           std::vector<Policy> policies, Conditions conditions);
-  // With all its blobs and blocks.
+  // With all its blobs; both may be kept for a while.
   Task<Result<void>> delete_container(std::string account, std::string name, Conditions conditions);
   Task<Result<Page>> list_containers(std::string account, ListQuery query);
 
-  // Where the container is and the conditions hold: what put_blob would say, before its body has
-  // travelled.
+  // What put_blob would say, before its body has travelled.
   Task<Result<void>> may_replace(BlobKey key, Conditions conditions);
   Task<Result<Info>> put_blob(BlobKey key, store::StagedContent content, Pairs headers,
                               Pairs metadata, Conditions conditions);
   Task<Result<Info>> put_blob(BlobKey key, store::StagedContent content, NewBlob wanted,
                               Conditions conditions);
-  // Blocks are for block blobs: conflict "invalid_blob_type".
+  // Block blobs alone: conflict "invalid_blob_type".
   Task<Result<void>> put_block(BlobKey key, std::string id, store::StagedContent content,
                                Conditions conditions);
   // invalid_argument "invalid_block_list" where a block is not there.
@@ -78,18 +79,20 @@ class Blobs {
                                     std::optional<Pairs> metadata, Conditions conditions);
   Task<Result<Page>> list_blobs(std::string account, std::string container, ListQuery query);
 
-  // An account's service properties (the protocol's document, kept as it is); "" before the first.
+  // An account's service properties (the protocol's document); "" before the first.
   Task<Result<std::string>> service_properties(std::string account);
-  // `change` makes the new document of the one in force, and may be called again; its error is the
-  // answer. Changes follow one another, so that none is lost.
+  // `change` makes the new document of the one in force, and may be called again.
   Task<Result<void>> change_service_properties(
-      std::string account, std::function<Result<std::string>(const std::string&)> change);
+      std::string account, std::function<Result<ServiceDocument>(const std::string&)> change);
+  // Set before the first request.
+  void set_settings(SettingsOf settings) { settings_ = std::move(settings); }
+  AccountSettings settings(std::string_view account) const;
 
   // Called after the commit of each blob that was put or deleted, on its thread; must not block.
   // Set before the first request. A kill may come between: it is a hint to look, never the truth.
   void observe(std::function<void(const BlobKey&)> observer) { observer_ = std::move(observer); }
 
-  // Drops blocks that were never committed within a week; then frees what no one holds.
+  // Drops blocks of a week ago and what was kept for long enough; frees what no one holds.
   Task<Result<void>> sweep();
 
   store::Database& database() { return database_; }
@@ -97,17 +100,13 @@ class Blobs {
   const Clock& clock() const { return clock_; }
 
  private:
+  friend class History;
   friend class PageBlobs;
   Blobs(store::Database& database, store::ObjectStore& objects, const Clock& clock)
       : database_(database), objects_(objects), clock_(clock) {}
-  Result<Info> replace(store::Tx& tx, int64_t container, const std::string& name,
+  Result<Info> replace(store::Tx& tx, const FoundContainer& in, const std::string& name,
                        store::ContentId content, uint64_t size, const NewBlob& wanted,
                        const Conditions& conditions);
-  // The content with one block more; takes over the reference on it.
-  Result<store::ContentId> append_part(store::Tx& tx, int64_t container, const std::string& name,
-                                       store::ContentId block, uint32_t count);
-  Result<void> forget_parts(store::Tx& tx, int64_t container, const std::string& name);
-  Result<void> drop_blocks(store::Tx& tx, int64_t container, const std::string& blob);
   uint64_t next_etag();
 
   store::Database& database_;
@@ -115,6 +114,7 @@ class Blobs {
   const Clock& clock_;
   std::atomic<uint64_t> last_etag_{0};
   std::function<void(const BlobKey&)> observer_;
+  SettingsOf settings_;
 };
 
 }  // namespace holdfast::blob

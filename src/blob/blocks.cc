@@ -1,14 +1,15 @@
 #include <unordered_map>
 
 #include "blob/blobs.h"
-#include "blob/rows.h"
+#include "blob/kept.h"
 
 namespace holdfast::blob {
 
 using store::Row;
 using store::Tx;
 
-Result<void> Blobs::drop_blocks(Tx& tx, int64_t container, const std::string& name) {
+Result<void> drop_blocks(Tx& tx, store::ObjectStore& objects, int64_t container,
+                         const std::string& name) {
   std::vector<int64_t> contents;
   TRY_VOID(tx.each("SELECT content FROM uncommitted_block WHERE container = ? AND blob = ?",
                    {container, std::string_view(name)}, [&](const Row& row) {
@@ -16,7 +17,7 @@ Result<void> Blobs::drop_blocks(Tx& tx, int64_t container, const std::string& na
                      return true;
                    }));
   for (int64_t content : contents)
-    TRY_VOID(objects_.release(tx, static_cast<store::ContentId>(content)));
+    TRY_VOID(objects.release(tx, static_cast<store::ContentId>(content)));
   if (!contents.empty())
     TRY_VOID(tx.run("DELETE FROM uncommitted_block WHERE container = ? AND blob = ?",
                     {container, std::string_view(name)}));
@@ -91,7 +92,7 @@ Task<Result<Info>> Blobs::put_block_list(BlobKey key, std::vector<BlockRef> bloc
     parts.reserve(chosen.size());
     for (const Known& known : chosen) parts.push_back(known.content);
     TRY(const store::ContentId whole_content, objects_.concatenate(tx, parts));
-    TRY(Info info, replace(tx, in.id, key.name, whole_content, size, wanted, conditions));
+    TRY(Info info, replace(tx, in, key.name, whole_content, size, wanted, conditions));
     for (size_t i = 0; i < blocks.size(); ++i) {
       TRY_VOID(tx.run("INSERT INTO committed_block VALUES(?, ?, ?, ?, ?, ?)",
                       {in.id, std::string_view(key.name), static_cast<int64_t>(i),
@@ -108,6 +109,8 @@ Task<Result<Info>> Blobs::put_block_list(BlobKey key, std::vector<BlockRef> bloc
 Task<Result<BlockLists>> Blobs::block_lists(BlobKey key) {
   auto work = [key](Tx& tx) -> Result<BlockLists> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
+    TRY(const auto there, find_blob(tx, in.id, key));
+    if (there && there->info.type != BlobType::block) return wrong_type();
     BlockLists lists;
     const auto into = [](std::vector<Block>& blocks) {
       return [&blocks](const Row& row) {
@@ -115,16 +118,22 @@ Task<Result<BlockLists>> Blobs::block_lists(BlobKey key) {
         return true;
       };
     };
+    if (there) lists.blob = there->info;
+    if (const auto at = kept_at(lists.blob)) {
+      TRY_VOID(
+          tx.each("SELECT id, size FROM history_block WHERE container = ? AND blob = ? AND at = ? "
+                  "ORDER BY seq",
+                  {in.id, std::string_view(key.name), nanos(*at)}, into(lists.committed)));
+      return lists;
+    }
     TRY_VOID(tx.each(
         "SELECT id, size FROM committed_block WHERE container = ? AND blob = ? ORDER BY seq",
         {in.id, std::string_view(key.name)}, into(lists.committed)));
-    TRY_VOID(tx.each(
-        "SELECT id, size FROM uncommitted_block WHERE container = ? AND blob = ? ORDER BY id",
-        {in.id, std::string_view(key.name)}, into(lists.uncommitted)));
-    TRY(const auto there, find_blob(tx, in.id, key.name));
-    if (there && there->info.type != BlobType::block) return wrong_type();
+    if (key.snapshot == WallTime() && key.version == WallTime())
+      TRY_VOID(tx.each(
+          "SELECT id, size FROM uncommitted_block WHERE container = ? AND blob = ? ORDER BY id",
+          {in.id, std::string_view(key.name)}, into(lists.uncommitted)));
     if (!there && lists.uncommitted.empty()) return blob_not_found(key);
-    if (there) lists.blob = there->info;
     return lists;
   };
   co_return co_await database_.read(std::move(work));

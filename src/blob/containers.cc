@@ -1,21 +1,13 @@
 #include <algorithm>
 
 #include "blob/blobs.h"
-#include "blob/rows.h"
+#include "blob/kept.h"
 
 namespace holdfast::blob {
 namespace {
 
 using store::Row;
 using store::Tx;
-
-constexpr auto kWeek = std::chrono::hours(7 * 24);
-
-struct BlockRow {
-  int64_t container;
-  std::string blob, id;
-  int64_t content;
-};
 
 Result<std::string> find_service_properties(Tx& tx, std::string_view account) {
   std::string document;
@@ -85,96 +77,11 @@ Task<Result<void>> Blobs::delete_container(std::string account, std::string name
     TRY(const FoundContainer found, find_container(tx, account, name));
     TRY_VOID(check_write(conditions, found.info, Write::change));
     TRY_VOID(may_write(found.info.lease, conditions.lease_id, clock_.now(), Leased::container));
-    std::vector<int64_t> contents;
-    const auto collect = [&](const Row& row) {
-      contents.push_back(row.integer(0));
-      return true;
-    };
-    TRY_VOID(tx.each("SELECT content FROM blob WHERE container = ?", {found.id}, collect));
-    TRY_VOID(
-        tx.each("SELECT content FROM uncommitted_block WHERE container = ?", {found.id}, collect));
-    for (int64_t content : contents)
-      TRY_VOID(objects_.release(tx, static_cast<store::ContentId>(content)));
-    for (const char* sql :
-         {"DELETE FROM committed_block WHERE container = ?",
-          "DELETE FROM uncommitted_block WHERE container = ?",
-          "DELETE FROM append_part WHERE container = ?",
-          "DELETE FROM access_policy WHERE container = ?", "DELETE FROM blob WHERE container = ?",
-          "DELETE FROM container WHERE id = ?"}) {
-      TRY_VOID(tx.run(sql, {found.id}));
-    }
-    return {};
+    const std::chrono::seconds kept = settings(account).containers_kept;
+    if (kept.count() == 0) return erase_container(tx, objects_, found.id);
+    return hide_container(tx, found, clock_.now(), clock_.now() + kept);
   };
   co_return co_await database_.write(std::move(work));
-}
-
-Task<Result<Page>> Blobs::list_containers(std::string account, ListQuery query) {
-  auto work = [account, query](Tx& tx) -> Result<Page> {
-    Page page;
-    TRY_VOID(
-        tx.each("SELECT name, modified, etag, metadata, lease_id, lease_seconds, lease_until, "
-                "lease_breaking, access FROM container WHERE account = ? AND name >= ? ORDER BY "
-                "name",
-                {std::string_view(account), std::string_view(std::max(query.prefix, query.marker))},
-                [&](const Row& row) {
-                  if (!row.text(0).starts_with(query.prefix)) return false;
-                  if (page.items.size() == query.limit) {
-                    page.next = std::string(row.text(0));
-                    return false;
-                  }
-                  Info info;
-                  info.name = std::string(row.text(0));
-                  info.modified = WallTime(std::chrono::nanoseconds(row.integer(1)));
-                  info.etag = static_cast<uint64_t>(row.integer(2));
-                  info.metadata = pairs_from_json(row.text(3));
-                  info.lease = lease_in(row, 4);
-                  info.access = std::string(row.text(8));
-                  page.items.push_back(std::move(info));
-                  return true;
-                }));
-    return page;
-  };
-  co_return co_await database_.read(std::move(work));
-}
-
-Task<Result<Page>> Blobs::list_blobs(std::string account, std::string container, ListQuery query) {
-  auto work = [account, container, query](Tx& tx) -> Result<Page> {
-    TRY(const FoundContainer in, find_container(tx, account, container));
-    Page page;
-    std::string from = std::max(query.prefix, query.marker);
-    // Each round walks the index until a common prefix begins, then jumps behind all names under
-    // it.
-    for (bool more = true; more;) {
-      more = false;
-      std::string jump;
-      TRY_VOID(tx.each("SELECT " + std::string(kBlobColumns) +
-                           " FROM blob WHERE container = ? AND name >= ? ORDER BY name",
-                       {in.id, std::string_view(from)}, [&](const Row& row) {
-                         const std::string_view name = row.text(0);
-                         if (!name.starts_with(query.prefix)) return false;
-                         if (page.items.size() + page.prefixes.size() == query.limit) {
-                           page.next = std::string(name);
-                           return false;
-                         }
-                         const size_t cut = query.delimiter.empty()
-                                                ? std::string_view::npos
-                                                : name.find(query.delimiter, query.prefix.size());
-                         if (cut != std::string_view::npos) {
-                           page.prefixes.emplace_back(name.substr(0, cut + query.delimiter.size()));
-                           jump = after_prefix(page.prefixes.back());
-                           return false;
-                         }
-                         page.items.push_back(blob_info(row));
-                         return true;
-                       }));
-      if (!jump.empty()) {
-        from = std::move(jump);
-        more = true;
-      }
-    }
-    return page;
-  };
-  co_return co_await database_.read(std::move(work));
 }
 
 Task<Result<std::string>> Blobs::service_properties(std::string account) {
@@ -183,49 +90,19 @@ Task<Result<std::string>> Blobs::service_properties(std::string account) {
 }
 
 Task<Result<void>> Blobs::change_service_properties(
-    std::string account, std::function<Result<std::string>(const std::string&)> change) {
+    std::string account, std::function<Result<ServiceDocument>(const std::string&)> change) {
   auto work = [account, change](Tx& tx) -> Result<void> {
     TRY(const std::string present, find_service_properties(tx, account));
-    TRY(const std::string document, change(present));
-    TRY_VOID(tx.run("INSERT OR REPLACE INTO service_properties VALUES(?, ?)",
-                    {std::string_view(account), std::string_view(document)}));
+    TRY(const ServiceDocument document, change(present));
+    const auto days = std::chrono::duration_cast<std::chrono::days>(document.kept).count();
+    TRY_VOID(tx.run(
+        "INSERT OR REPLACE INTO service_properties(account, document, kept_days, permanent_delete) "
+        "VALUES(?, ?, ?, ?)",
+        {std::string_view(account), std::string_view(document.text), int64_t{days},
+         int64_t{document.permanent_delete}}));
     return {};
   };
   co_return co_await database_.write(std::move(work));
-}
-
-Task<Result<void>> Blobs::sweep() {
-  const int64_t before = nanos(clock_.now() - kWeek);
-  // In groups, so that other writers get their turn.
-  auto drop = [this, before](Tx& tx) -> Result<size_t> {
-    std::vector<BlockRow> old;
-    TRY_VOID(tx.each(
-        "SELECT container, blob, id, content FROM uncommitted_block WHERE created < ? LIMIT 500",
-        {before}, [&](const Row& row) {
-          old.push_back(BlockRow{row.integer(0), std::string(row.text(1)), std::string(row.text(2)),
-                                 row.integer(3)});
-          return true;
-        }));
-    for (const BlockRow& block : old) {
-      TRY_VOID(tx.run("DELETE FROM uncommitted_block WHERE container = ? AND blob = ? AND id = ?",
-                      {block.container, std::string_view(block.blob), std::string_view(block.id)}));
-      TRY_VOID(objects_.release(tx, static_cast<store::ContentId>(block.content)));
-    }
-    return old.size();
-  };
-  auto any = [before](Tx& tx) -> Result<bool> {
-    bool found = false;
-    TRY_VOID(tx.each("SELECT 1 FROM uncommitted_block WHERE created < ? LIMIT 1", {before},
-                     [&](const Row&) { return !(found = true); }));
-    return found;
-  };
-  for (;;) {
-    CO_TRY(const bool more, co_await database_.read(any));  // a sweep of nothing writes nothing
-    if (!more) break;
-    CO_TRY_VOID(co_await database_.write(drop));
-  }
-  CO_TRY_VOID(co_await objects_.sweep());
-  co_return Result<void>();
 }
 
 }  // namespace holdfast::blob

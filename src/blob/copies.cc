@@ -1,5 +1,5 @@
 #include "blob/blobs.h"
-#include "blob/rows.h"
+#include "blob/kept.h"
 
 namespace holdfast::blob {
 namespace {
@@ -17,20 +17,28 @@ struct Making {
   std::vector<int64_t> parts;
 };
 
-Result<Making> read_making(Tx& tx, int64_t container, const std::string& name) {
+// `kept` is nullopt for the present content, and the time of what the history keeps.
+Result<Making> read_making(Tx& tx, int64_t container, const std::string& name,
+                           std::optional<WallTime> kept) {
   Making making;
-  TRY_VOID(tx.each(
-      "SELECT id, content, size FROM committed_block WHERE container = ? AND blob = ? ORDER BY seq",
-      {container, std::string_view(name)}, [&](const Row& row) {
-        making.blocks.push_back(
-            Making::Block{std::string(row.text(0)), row.integer(1), row.integer(2)});
-        return true;
-      }));
-  TRY_VOID(tx.each("SELECT content FROM append_part WHERE container = ? AND blob = ? ORDER BY seq",
-                   {container, std::string_view(name)}, [&](const Row& row) {
-                     making.parts.push_back(row.integer(0));
+  const std::string at = kept ? " AND at = ?3" : "";
+  const std::string blocks = kept ? "history_block" : "committed_block",
+                    parts = kept ? "history_part" : "append_part";
+  std::vector<store::Value> key = {container, std::string_view(name)};
+  if (kept) key.emplace_back(nanos(*kept));
+  TRY_VOID(tx.each("SELECT id, content, size FROM " + blocks +
+                       " WHERE container = ?1 AND blob = ?2" + at + " ORDER BY seq",
+                   key, [&](const Row& row) {
+                     making.blocks.push_back(
+                         Making::Block{std::string(row.text(0)), row.integer(1), row.integer(2)});
                      return true;
                    }));
+  TRY_VOID(tx.each(
+      "SELECT content FROM " + parts + " WHERE container = ?1 AND blob = ?2" + at + " ORDER BY seq",
+      key, [&](const Row& row) {
+        making.parts.push_back(row.integer(0));
+        return true;
+      }));
   return making;
 }
 
@@ -49,6 +57,20 @@ Result<void> write_making(Tx& tx, int64_t container, const std::string& name,
   return {};
 }
 
+// Tags and tier, which what is kept may be given too.
+Result<void> save(Tx& tx, int64_t container, const FoundBlob& blob) {
+  const Info& info = blob.info;
+  const auto at = kept_at(info);
+  if (!at) return save_blob(tx, container, blob.content, info);
+  const std::string tags = pairs_to_json(info.tags);
+  TRY_VOID(tx.run(
+      "UPDATE blob_history SET tags = ?, tier = ?, tier_changed = ? WHERE container = ? AND name = "
+      "? AND at = ?",
+      {std::string_view(tags), std::string_view(info.tier), nanos(info.tier_changed), container,
+       std::string_view(info.name), nanos(*at)}));
+  return {};
+}
+
 std::unexpected<Error> source_not_found() {
   return fail(Code::not_found, "copy_source_not_found", "The specified blob does not exist.");
 }
@@ -62,7 +84,7 @@ Task<Result<Info>> Blobs::copy_blob(BlobKey to, BlobKey from, NewBlob wanted, Co
     const auto source_in = find_container(tx, from.account, from.container);
     if (!source_in && source_in.error().code() == Code::not_found) return source_not_found();
     if (!source_in) return std::unexpected(source_in.error());
-    TRY(const auto source, find_blob(tx, source_in->id, from.name));
+    TRY(const auto source, find_blob(tx, source_in->id, from));
     if (!source) return source_not_found();
     if (const auto fits = check_read(source_conditions, source->info); !fits) {
       if (fits.error().code() != Code::precondition_failed) return std::unexpected(fits.error());
@@ -70,7 +92,7 @@ Task<Result<Info>> Blobs::copy_blob(BlobKey to, BlobKey from, NewBlob wanted, Co
                   "The source condition specified using HTTP conditional header(s) is not met.");
     }
     // Before the target is replaced: it may be the source itself.
-    TRY(const Making making, read_making(tx, source_in->id, from.name));
+    TRY(const Making making, read_making(tx, source_in->id, from.name, kept_at(source->info)));
     TRY_VOID(objects_.retain(tx, source->content));
     NewBlob made = wanted;
     made.type = source->info.type;
@@ -78,8 +100,7 @@ Task<Result<Info>> Blobs::copy_blob(BlobKey to, BlobKey from, NewBlob wanted, Co
     made.sequence = source->info.sequence;
     if (made.headers.empty()) made.headers = source->info.headers;
     if (made.metadata.empty()) made.metadata = source->info.metadata;
-    TRY(Info info,
-        replace(tx, in.id, to.name, source->content, source->info.size, made, conditions));
+    TRY(Info info, replace(tx, in, to.name, source->content, source->info.size, made, conditions));
     TRY_VOID(write_making(tx, in.id, to.name, making));
     return info;
   };
@@ -91,11 +112,11 @@ Task<Result<Info>> Blobs::copy_blob(BlobKey to, BlobKey from, NewBlob wanted, Co
 Task<Result<Info>> Blobs::set_tags(BlobKey key, Pairs tags, Conditions conditions) {
   auto work = [this, key, tags, conditions](Tx& tx) -> Result<Info> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-    TRY(auto there, find_blob(tx, in.id, key.name));
+    TRY(auto there, find_blob(tx, in.id, key));
     if (!there) return blob_not_found(key);
     TRY_VOID(check_change(conditions, there->info, Write::change, clock_.now()));
     there->info.tags = tags;
-    TRY_VOID(save_blob(tx, in.id, there->content, there->info));
+    TRY_VOID(save(tx, in.id, *there));
     return std::move(there->info);
   };
   co_return co_await database_.write(std::move(work));
@@ -104,13 +125,13 @@ Task<Result<Info>> Blobs::set_tags(BlobKey key, Pairs tags, Conditions condition
 Task<Result<Info>> Blobs::set_tier(BlobKey key, std::string tier, Conditions conditions) {
   auto work = [this, key, tier, conditions](Tx& tx) -> Result<Info> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-    TRY(auto there, find_blob(tx, in.id, key.name));
+    TRY(auto there, find_blob(tx, in.id, key));
     if (!there) return blob_not_found(key);
     TRY_VOID(check_change(conditions, there->info, Write::change, clock_.now()));
     if (there->info.type != BlobType::block) return wrong_type();
     there->info.tier = tier;
     there->info.tier_changed = clock_.now();
-    TRY_VOID(save_blob(tx, in.id, there->content, there->info));
+    TRY_VOID(save(tx, in.id, *there));
     return std::move(there->info);
   };
   co_return co_await database_.write(std::move(work));

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "blob/rows.h"
+#include "blob/kept.h"
 
 namespace holdfast::blob {
 namespace {
@@ -18,7 +18,7 @@ struct Found {
 
 Result<Found> find_page_blob(Tx& tx, const BlobKey& key) {
   TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-  TRY(auto there, find_blob(tx, in.id, key.name));
+  TRY(auto there, find_blob(tx, in.id, key));
   if (!there) return blob_not_found(key);
   if (there->info.type != BlobType::page) return wrong_type();
   return Found{in.id, std::move(*there)};
@@ -39,7 +39,7 @@ Task<Result<Info>> PageBlobs::create(BlobKey key, uint64_t size, NewBlob wanted,
   auto work = [this, key, size, wanted, conditions](Tx& tx) -> Result<Info> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
     TRY(const ContentId map, page_map::make(tx));
-    return blobs_.replace(tx, in.id, key.name, map, size, wanted, conditions);
+    return blobs_.replace(tx, in, key.name, map, size, wanted, conditions);
   };
   auto done = co_await blobs_.database_.write(std::move(work));
   if (done && blobs_.observer_) blobs_.observer_(key);

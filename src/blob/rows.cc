@@ -38,6 +38,7 @@ Result<FoundContainer> find_container(store::Tx& tx, std::string_view account,
               "lease_breaking, access FROM container WHERE account = ? AND name = ?",
               {account, name}, [&](const store::Row& row) {
                 found.id = row.integer(0);
+                found.account = std::string(account);
                 found.info.name = std::string(name);
                 found.info.modified = found.info.created =
                     WallTime(std::chrono::nanoseconds(row.integer(1)));
@@ -80,6 +81,7 @@ Info blob_info(const store::Row& row) {
   info.tier = std::string(row.text(16));
   info.tier_changed = WallTime(std::chrono::nanoseconds(row.integer(17)));
   info.sequence = row.integer(18);
+  info.version = WallTime(std::chrono::nanoseconds(row.integer(19)));
   return info;
 }
 
@@ -104,13 +106,29 @@ Result<std::shared_ptr<store::OpenContent>> open_content(store::Tx& tx, store::O
   return store::page_map::open(tx, objects, blob.content, blob.info.size, wanted.first, end);
 }
 
+BlobValues::BlobValues(const Info& info)
+    : headers(pairs_to_json(info.headers)),
+      metadata(pairs_to_json(info.metadata)),
+      copy(pairs_to_json(info.copy)),
+      tags(pairs_to_json(info.tags)) {
+  values = {
+      std::string_view(info.name), static_cast<int64_t>(info.size), nanos(info.created),
+      nanos(info.modified),        static_cast<int64_t>(info.etag), std::string_view(headers),
+      std::string_view(metadata),  static_cast<int64_t>(info.type), int64_t{info.blocks},
+      int64_t{info.sealed},        std::string_view(info.lease.id), int64_t{info.lease.seconds},
+      nanos(info.lease.until),     int64_t{info.lease.breaking},    std::string_view(copy),
+      std::string_view(tags),      std::string_view(info.tier),     nanos(info.tier_changed),
+      info.sequence,
+      nanos(info.version)};
+}
+
 Result<void> save_blob(store::Tx& tx, int64_t container, store::ContentId content,
                        const Info& info) {
-  const std::string headers = pairs_to_json(info.headers), metadata = pairs_to_json(info.metadata),
-                    copy = pairs_to_json(info.copy), tags = pairs_to_json(info.tags);
+  BlobValues row(info);
+  row.values.insert(row.values.begin(), {container, static_cast<int64_t>(content)});
   TRY_VOID(tx.run(
       "INSERT INTO blob(container, content, " + std::string(kBlobColumns) +
-          ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON "
+          ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON "
           "CONFLICT(container, name) "
           "DO UPDATE SET content = excluded.content, size = excluded.size, modified = "
           "excluded.modified, etag = excluded.etag, headers = excluded.headers, metadata = "
@@ -119,28 +137,16 @@ Result<void> save_blob(store::Tx& tx, int64_t container, store::ContentId conten
           "lease_until = excluded.lease_until, lease_breaking = excluded.lease_breaking, copy = "
           "excluded.copy, tags = "
           "excluded.tags, tier = excluded.tier, tier_changed = excluded.tier_changed, sequence = "
-          "excluded.sequence",
-      {container,
-       static_cast<int64_t>(content),
-       std::string_view(info.name),
-       static_cast<int64_t>(info.size),
-       nanos(info.created),
-       nanos(info.modified),
-       static_cast<int64_t>(info.etag),
-       std::string_view(headers),
-       std::string_view(metadata),
-       static_cast<int64_t>(info.type),
-       int64_t{info.blocks},
-       int64_t{info.sealed},
-       std::string_view(info.lease.id),
-       int64_t{info.lease.seconds},
-       nanos(info.lease.until),
-       int64_t{info.lease.breaking},
-       std::string_view(copy),
-       std::string_view(tags),
-       std::string_view(info.tier),
-       nanos(info.tier_changed),
-       info.sequence}));
+          "excluded.sequence, version = excluded.version",
+      row.values));
+  return {};
+}
+
+Result<void> forget_parts(store::Tx& tx, int64_t container, std::string_view name) {
+  for (const char* sql : {"DELETE FROM committed_block WHERE container = ? AND blob = ?",
+                          "DELETE FROM append_part WHERE container = ? AND blob = ?"}) {
+    TRY_VOID(tx.run(sql, {container, name}));
+  }
   return {};
 }
 

@@ -10,6 +10,7 @@ Pairs pairs_from_json(std::string_view text);
 
 struct FoundContainer {
   int64_t id = 0;
+  std::string account;
   Info info;
 };
 Result<FoundContainer> find_container(store::Tx& tx, std::string_view account,
@@ -23,18 +24,30 @@ std::unexpected<Error> blob_not_found(const BlobKey& key);
 std::unexpected<Error> wrong_type();
 // nullopt where it is not there.
 Result<std::optional<FoundBlob>> find_blob(store::Tx& tx, int64_t container, std::string_view name);
-// What blob_info() reads, in order.
+// What blob_info() reads, in order; columns of `blob` and `blob_history` alike.
 inline constexpr std::string_view kBlobColumns =
     "name, size, created, modified, etag, headers, metadata, type, blocks, sealed, lease_id, "
-    "lease_seconds, lease_until, lease_breaking, copy, tags, tier, tier_changed, sequence";
-inline constexpr int kBlobColumnCount = 19;
+    "lease_seconds, lease_until, lease_breaking, copy, tags, tier, tier_changed, sequence, "
+    "version";
+inline constexpr int kBlobColumnCount = 20;
 Info blob_info(const store::Row& row);
 // What is wanted of its bytes; of a page blob no more can be read.
 Result<std::shared_ptr<store::OpenContent>> open_content(store::Tx& tx, store::ObjectStore& objects,
                                                          const FoundBlob& blob, Range wanted);
+// The values of these columns, which refer to the texts.
+struct BlobValues {
+  explicit BlobValues(const Info& info);
+  std::string headers, metadata, copy, tags;
+  std::vector<store::Value> values;
+};
 // The row of info.name, made or replaced.
 Result<void> save_blob(store::Tx& tx, int64_t container, store::ContentId content,
                        const Info& info);
+// Of the making of the present content.
+Result<void> forget_parts(store::Tx& tx, int64_t container, std::string_view name);
+// The blocks that no list has named.
+Result<void> drop_blocks(store::Tx& tx, store::ObjectStore& objects, int64_t container,
+                         const std::string& name);
 // lease_id and the three columns after it.
 Lease lease_in(const store::Row& row, int first_column);
 // A write of what is no longer leased ends what is left of the lease.

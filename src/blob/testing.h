@@ -97,7 +97,16 @@ struct TestBlobs : store::ObjectRig {
           "committed_block ORDER BY container, blob, seq",
           "SELECT container||' '||blob||' '||id||' '||content||' '||size||' '||created FROM "
           "uncommitted_block ORDER BY container, blob, id",
-          "SELECT account||' '||document FROM service_properties ORDER BY account",
+          "SELECT account||' '||document||' '||kept_days FROM service_properties ORDER BY account",
+          "SELECT container||' '||name||' '||at||' '||state||' '||expires||' '||content||' "
+          "'||metadata "
+          "FROM blob_history ORDER BY container, name, at",
+          "SELECT container||' '||blob||' '||at||' '||seq||' '||content FROM history_block ORDER "
+          "BY "
+          "container, blob, at, seq",
+          "SELECT container||' '||blob||' '||at||' '||seq||' '||content FROM history_part ORDER BY "
+          "container, blob, at, seq",
+          "SELECT id||' '||name||' '||at||' '||expires FROM deleted_container ORDER BY id",
           "SELECT id||' '||kind||' '||size||' '||refs FROM content ORDER BY id",
           "SELECT parent||' '||seq||' '||child FROM content_part ORDER BY parent, seq"}) {
       out += rows(sql) + "--\n";

@@ -1,6 +1,7 @@
 // What containers and blobs are made of: plain types.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,6 +18,7 @@ struct BlobKey {
   BlobKey(std::string account_, std::string container_, std::string name_)
       : account(std::move(account_)), container(std::move(container_)), name(std::move(name_)) {}
   std::string account, container, name;
+  WallTime snapshot, version;  // of which this is said; WallTime(): the blob itself
 };
 
 enum class BlobType { block, append, page };
@@ -42,7 +44,11 @@ struct Info {  // of a container or a blob
   Pairs tags;
   std::string tier;  // "": the account's own, Hot
   WallTime tier_changed;
-  std::string snapshot;  // its time, as the protocol writes it; "" for the blob itself
+  WallTime snapshot, version;  // its time and its id; WallTime(): none
+  bool current = true;         // not a previous version
+  bool versions_only = false;  // there is no blob of this name any more
+  // Of either, where soft delete keeps it: since when, until when.
+  WallTime deleted, expires;
   // Of a container alone: what anyone may read: "", "blob" or "container".
   std::string access;
 };
@@ -92,6 +98,22 @@ struct Page {
 struct ListQuery {
   std::string prefix, delimiter, marker;
   size_t limit = 5000;
+  // What else is listed. `gone`: blobs of which there are but versions.
+  bool snapshots = false, deleted = false, versions = false, gone = false, uncommitted = false;
+};
+
+// What the owner of an account asks for it.
+struct AccountSettings {
+  bool versioning = false;
+  std::chrono::seconds containers_kept{0};  // after their deletion
+};
+using SettingsOf = std::function<AccountSettings(std::string_view account)>;
+// A service's properties as a document, and what of it is for the domain.
+struct ServiceDocument {
+  ServiceDocument(std::string text_ = {}) : text(std::move(text_)) {}
+  std::string text;
+  std::chrono::hours kept{0};  // deleted blobs
+  bool permanent_delete = false;
 };
 
 }  // namespace holdfast::blob

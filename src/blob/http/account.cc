@@ -45,8 +45,11 @@ Answer set_service_properties(Call& call) {
     co_return fail(Code::invalid_argument, "invalid_xml",
                    "XML specified is not syntactically valid: there is no document");
   CO_TRY_VOID(check_cors(body));
-  std::function<Result<std::string>(const std::string&)> change =
-      [body](const std::string& present) { return merge_service_properties(present, body); };
+  std::function<Result<ServiceDocument>(const std::string&)> change =
+      [body](const std::string& present) -> Result<ServiceDocument> {
+    TRY(std::string merged, merge_service_properties(present, body));
+    return service_document(std::move(merged));
+  };
   CO_TRY_VOID(
       co_await call.blobs.change_service_properties(call.address.account, std::move(change)));
   co_return http::Response(202);

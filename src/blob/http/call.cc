@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "blob/http/history.h"
+
 namespace holdfast::blob {
 namespace {
 
@@ -229,6 +231,7 @@ http::Response written(unsigned status, const Info& info) {
   http::Response response(status);
   response.header("ETag", "\"" + etag_text(info.etag) + "\"")
       .header("Last-Modified", format_http_date(info.modified));
+  if (info.version != WallTime()) response.header("x-ms-version-id", time_text(info.version));
   return response;
 }
 

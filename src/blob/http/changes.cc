@@ -3,14 +3,6 @@
 
 namespace holdfast::blob {
 
-Answer delete_blob(Call& call) {
-  if (call.request.query_value("snapshot") || call.request.query_value("versionid"))
-    co_return fail(Code::unsupported, "snapshots and versions are not offered");
-  CO_TRY(const Conditions conditions, conditions_of(call, Use::write));
-  CO_TRY_VOID(co_await call.blobs.delete_blob(call.key(), conditions));
-  co_return http::Response(202).header("x-ms-delete-type-permanent", "true");
-}
-
 Answer set_blob_metadata(Call& call) {
   CO_TRY(Pairs metadata, metadata_of(call.request));
   CO_TRY(const Conditions conditions, conditions_of(call, Use::write));

@@ -4,6 +4,7 @@
 
 #include "base/digest.h"
 #include "blob/http/copy.h"
+#include "blob/http/history.h"
 #include "blob/http/operations.h"
 #include "store/objects/content_body.h"
 
@@ -67,9 +68,7 @@ Task<Result<BlobKey>> permitted_source(Call& call) {
       co_return refused_source(permitted.error().message());
     co_return std::unexpected(permitted.error());
   }
-  if (request.query_value("snapshot") || request.query_value("versionid"))
-    co_return fail(Code::unsupported, "a source that is a snapshot or version is not offered");
-  co_return source.key();
+  co_return addressed(request, source.address);
 }
 
 // The source's bytes in place of the request's own body, which the connection still knows.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "blob/http/address.h"
+#include "blob/http/history.h"
 #include "blob/http/operations.h"
 #include "blob/http/xml.h"
 
@@ -35,7 +36,17 @@ std::string lease_elements(const Lease& lease, WallTime now) {
 }
 
 std::string blob_element(const Info& info, std::string_view include, WallTime now) {
-  std::string out = "<Blob>" + name_element(info.name) + "<Properties>";
+  std::string out = "<Blob>" + name_element(info.name);
+  if (info.deleted != WallTime()) out += "<Deleted>true</Deleted>";
+  if (info.snapshot != WallTime()) out += element("Snapshot", time_text(info.snapshot));
+  if (info.version != WallTime() && (!info.current || named(include, "versions"))) {
+    out += element("VersionId", time_text(info.version));
+    if (info.current) out += "<IsCurrentVersion>true</IsCurrentVersion>";
+  }
+  out += "<Properties>";
+  if (info.etag == 0)  // there are but uncommitted blocks
+    return out +
+           "<Content-Length>0</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>";
   out += element("Creation-Time", format_http_date(info.created)) +
          element("Last-Modified", format_http_date(info.modified));
   out +=
@@ -61,7 +72,11 @@ std::string blob_element(const Info& info, std::string_view include, WallTime no
   if (info.type == BlobType::page)
     out += element("x-ms-blob-sequence-number", std::to_string(info.sequence));
   if (info.sealed) out += "<Sealed>true</Sealed>";
+  if (info.deleted != WallTime())
+    out += element("DeletedTime", format_http_date(info.deleted)) +
+           element("RemainingRetentionDays", days_left(info.expires, now));
   out += "<ServerEncrypted>false</ServerEncrypted></Properties>";
+  if (info.versions_only) out += "<HasVersionsOnly>true</HasVersionsOnly>";
   if (named(include, "metadata")) out += metadata_element(info.metadata);
   if (named(include, "tags") && !info.tags.empty()) out += tags_element(info.tags);
   return out + "</Blob>";
@@ -112,7 +127,12 @@ std::string service_endpoint(const Call& call) {
 }
 
 Answer list_blobs(Call& call) {
-  CO_TRY(const ListQuery query, list_query_of(call.request));
+  CO_TRY(ListQuery query, list_query_of(call.request));
+  query.snapshots = named(include_of(call.request), "snapshots");
+  query.deleted = named(include_of(call.request), "deleted");
+  query.versions = named(include_of(call.request), "versions");
+  query.gone = named(include_of(call.request), "deletedwithversions");
+  query.uncommitted = named(include_of(call.request), "uncommittedblobs");
   CO_TRY(const Page page,
          co_await call.blobs.list_blobs(call.address.account, call.address.container, query));
   const std::string_view include = include_of(call.request);
@@ -135,18 +155,27 @@ Answer list_blobs(Call& call) {
 }
 
 Answer list_containers(Call& call) {
-  CO_TRY(const ListQuery query, list_query_of(call.request));
+  CO_TRY(ListQuery query, list_query_of(call.request));
+  query.deleted = named(include_of(call.request), "deleted");
   CO_TRY(const Page page, co_await call.blobs.list_containers(call.address.account, query));
   const std::string_view include = include_of(call.request);
   std::string body = list_head(call.request, query,
                                "ServiceEndpoint=\"" + xml_escape(service_endpoint(call)) + "\"") +
                      "<Containers>";
   for (const Info& info : page.items) {
-    body += "<Container>" + element("Name", info.name) + "<Properties>" +
-            element("Last-Modified", format_http_date(info.modified)) +
-            element("Etag", etag_text(info.etag)) +
-            lease_elements(info.lease, call.blobs.clock().now()) +
-            (info.access.empty() ? "" : element("PublicAccess", info.access)) + "</Properties>";
+    const bool deleted = info.deleted != WallTime();
+    body +=
+        "<Container>" + element("Name", info.name) +
+        (deleted ? "<Deleted>true</Deleted>" + element("Version", container_version(info.deleted))
+                 : "") +
+        "<Properties>" + element("Last-Modified", format_http_date(info.modified)) +
+        element("Etag", etag_text(info.etag)) +
+        lease_elements(info.lease, call.blobs.clock().now()) +
+        (info.access.empty() ? "" : element("PublicAccess", info.access));
+    if (deleted)
+      body += element("DeletedTime", format_http_date(info.deleted)) +
+              element("RemainingRetentionDays", days_left(info.expires, call.blobs.clock().now()));
+    body += "</Properties>";
     if (named(include, "metadata")) body += metadata_element(info.metadata);
     body += "</Container>";
   }
@@ -155,11 +184,12 @@ Answer list_containers(Call& call) {
 }
 
 Answer get_block_list(Call& call) {
+  CO_TRY(BlobKey key, addressed(call.request, call.address));
   const std::string_view type = call.request.query_value("blocklisttype").value_or("committed");
   if (type != "committed" && type != "uncommitted" && type != "all")
     co_return fail(Code::invalid_argument, "invalid_query",
                    "blocklisttype is committed, uncommitted or all");
-  CO_TRY(const BlockLists lists, co_await call.blobs.block_lists(call.key()));
+  CO_TRY(const BlockLists lists, co_await call.blobs.block_lists(std::move(key)));
   const auto blocks = [](std::string_view name, const std::vector<Block>& all) {
     std::string out = "<" + std::string(name) + ">";
     for (const Block& block : all)

@@ -1,5 +1,7 @@
 #include "blob/http/operations.h"
 
+#include <algorithm>
+
 #include "blob/http/account.h"
 
 namespace holdfast::blob {
@@ -43,6 +45,9 @@ constexpr Operation kOperations[] = {
     {"Get Page Ranges",           "GET",    'o', "",          "pagelist",   'r', "",  get_page_ranges, 'b'},
     {"Lease Blob",                "PUT",    'o', "",          "lease",      'w', "d", lease_blob},
     {"Lease Container",           "PUT",    'c', "container", "lease",      'w', "d", lease_container},
+    {"Restore Container",         "PUT",    'c', "container", "undelete",   'w', "",  restore_container},
+    {"Snapshot Blob",             "PUT",    'o', "",          "snapshot",   'w', "c", snapshot_blob},
+    {"Undelete Blob",             "PUT",    'o', "",          "undelete",   'w', "",  undelete_blob},
     {"Put Block",                 "PUT",    'o', "",          "block",      'w', "c", put_block},
     {"Put Block List",            "PUT",    'o', "",          "blocklist",  'w', "c", put_block_list},
     {"Get Block List",            "GET",    'o', "",          "blocklist",  'r', "",  get_block_list, 'b'},
@@ -64,9 +69,6 @@ struct Missing {
 };
 constexpr Missing kMissing[] = {
     {"POST", "userdelegationkey", 's', "Get User Delegation Key"},
-    {"PUT", "undelete", 'c', "Restore Container"},
-    {"PUT", "undelete", 'o', "Undelete Blob"},
-    {"PUT", "snapshot", 'o', "Snapshot Blob"},
     {"PUT", "incrementalcopy", 'o', "Incremental Copy Blob"},
     {"PUT", "expiry", 'o', "Set Blob Expiry"},
     {"PUT", "immutabilityPolicies", 'o', "Set Blob Immutability Policy"},
@@ -83,6 +85,13 @@ char level_of(const Address& address) {
 
 std::span<const Operation> operations() {
   return kOperations;
+}
+
+bool knows_history(const Operation& operation) {
+  constexpr decltype(Operation::run) those[] = {get_blob,      head_blob,     get_blob_metadata,
+                                                delete_blob,   get_blob_tags, set_blob_tags,
+                                                set_blob_tier, get_block_list, get_page_ranges};
+  return std::find(std::begin(those), std::end(those), operation.run) != std::end(those);
 }
 
 Result<const Operation*> find_operation(const http::Request& request, const Address& address) {

@@ -21,6 +21,8 @@ struct Operation {
 };
 
 std::span<const Operation> operations();
+// Whether it is said of a snapshot or a version where the query names one.
+bool knows_history(const Operation& operation);
 // unsupported, naming the operation.
 Result<const Operation*> find_operation(const http::Request& request, const Address& address);
 
@@ -64,8 +66,12 @@ Answer get_page_ranges(Call& call);
 // leases.cc
 Answer lease_blob(Call& call);
 Answer lease_container(Call& call);
-// changes.cc
+// history.cc
+Answer snapshot_blob(Call& call);
 Answer delete_blob(Call& call);
+Answer undelete_blob(Call& call);
+Answer restore_container(Call& call);
+// changes.cc
 Answer set_blob_metadata(Call& call);
 Answer set_blob_headers(Call& call);
 // reads.cc

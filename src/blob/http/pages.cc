@@ -2,6 +2,7 @@
 
 #include "blob/http/body.h"
 #include "blob/http/copy.h"
+#include "blob/http/history.h"
 #include "blob/http/lists.h"
 #include "blob/http/operations.h"
 #include "blob/http/pages.h"
@@ -129,11 +130,9 @@ Answer put_page(Call& call) {
 
 Answer get_page_ranges(Call& call) {
   const http::Request& request = call.request;
-  for (const char* name : {"prevsnapshot", "snapshot", "versionid"}) {
-    if (request.query_value(name))
-      co_return fail(Code::unsupported,
-                     "Get Page Ranges with " + std::string(name) + " is not offered");
-  }
+  if (request.query_value("prevsnapshot"))
+    co_return fail(Code::unsupported, "Get Page Ranges with prevsnapshot is not offered");
+  CO_TRY(BlobKey key, addressed(request, call.address));
   CO_TRY(const ListQuery list, list_query_of(request));
   Range range = range_of(request).value_or(Range());
   range.first -= range.first % kPage;
@@ -149,7 +148,7 @@ Answer get_page_ranges(Call& call) {
   PageBlobs pages(call.blobs);
   // Without a limit of the caller's, all there are.
   const size_t limit = request.query_value("maxresults") ? list.limit : SIZE_MAX;
-  CO_TRY(const PageRanges found, co_await pages.ranges(call.key(), range, limit, conditions));
+  CO_TRY(const PageRanges found, co_await pages.ranges(std::move(key), range, limit, conditions));
   std::string body = "<?xml version=\"1.0\" encoding=\"utf-8\"?><PageList>";
   for (const auto& stretch : found.written.items)
     body += "<PageRange>" + element("Start", std::to_string(stretch.first)) +

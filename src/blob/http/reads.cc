@@ -1,5 +1,6 @@
 #include "base/digest.h"
 #include "blob/crc64.h"
+#include "blob/http/history.h"
 #include "blob/http/operations.h"
 #include "store/objects/content_body.h"
 
@@ -13,7 +14,9 @@ http::Response described(unsigned status, const Info& info, WallTime now) {
   response.header("Accept-Ranges", "bytes")
       .header("x-ms-blob-type", std::string(type_text(info.type)))
       .header("x-ms-creation-time", format_http_date(info.created));
-  add_lease(response, info.lease, now);
+  if (info.version != WallTime() && info.current)
+    response.header("x-ms-is-current-version", "true");
+  if (info.snapshot == WallTime()) add_lease(response, info.lease, now);
   response.header("x-ms-server-encrypted", "false");
   if (info.type == BlobType::append) {
     response.header("x-ms-blob-committed-block-count", std::to_string(info.blocks));
@@ -32,12 +35,6 @@ http::Response described(unsigned status, const Info& info, WallTime now) {
       response.header(header, std::string(value));
   }
   return response;
-}
-
-Result<void> check_no_snapshot(const http::Request& request) {
-  if (request.query_value("snapshot") || request.query_value("versionid"))
-    return fail(Code::unsupported, "snapshots and versions are not offered by this server");
-  return {};
 }
 
 bool asks(const http::Request& request, std::string_view header) {
@@ -63,18 +60,18 @@ Task<Result<void>> set_hashed_body(http::Response& response, const http::Request
 }  // namespace
 
 Answer get_blob_metadata(Call& call) {
-  CO_TRY_VOID(check_no_snapshot(call.request));
+  CO_TRY(BlobKey key, addressed(call.request, call.address));
   CO_TRY(const Conditions conditions, conditions_of(call, Use::read));
-  CO_TRY(const Info info, co_await call.blobs.blob(call.key(), conditions));
+  CO_TRY(const Info info, co_await call.blobs.blob(std::move(key), conditions));
   http::Response response = written(200, info);
   add_metadata(response, info.metadata);
   co_return response;
 }
 
 Answer head_blob(Call& call) {
-  CO_TRY_VOID(check_no_snapshot(call.request));
+  CO_TRY(BlobKey key, addressed(call.request, call.address));
   CO_TRY(const Conditions conditions, conditions_of(call, Use::read));
-  CO_TRY(const Info info, co_await call.blobs.blob(call.key(), conditions));
+  CO_TRY(const Info info, co_await call.blobs.blob(std::move(key), conditions));
   http::Response response = described(200, info, call.blobs.clock().now());
   if (info.tier.empty()) {
     response.header("x-ms-access-tier", "Hot").header("x-ms-access-tier-inferred", "true");
@@ -88,11 +85,11 @@ Answer head_blob(Call& call) {
 }
 
 Answer get_blob(Call& call) {
-  CO_TRY_VOID(check_no_snapshot(call.request));
+  CO_TRY(BlobKey key, addressed(call.request, call.address));
   CO_TRY(const Conditions conditions, conditions_of(call, Use::read));
   const auto range = range_of(call.request);
   CO_TRY(const OpenBlob blob,
-         co_await call.blobs.open_blob(call.key(), conditions, range.value_or(Range())));
+         co_await call.blobs.open_blob(std::move(key), conditions, range.value_or(Range())));
   const bool hashed = asks(call.request, "x-ms-range-get-content-md5") ||
                       asks(call.request, "x-ms-range-get-content-crc64");
   if (hashed && !range)

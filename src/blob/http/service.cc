@@ -26,6 +26,12 @@ Result<void> check_version(const http::Request& request) {
 Result<void> check_meaning(const http::Request& request, const Operation& operation) {
   if (operation.level != 'o' && request.headers.get("x-ms-if-tags"))
     return fail(Code::unsupported, "the header x-ms-if-tags is for blobs alone");
+  if (operation.level == 'o' && !knows_history(operation) &&
+      (request.query_value("snapshot") || request.query_value("versionid")))
+    return fail(Code::invalid_argument, "invalid_query",
+                std::string(operation.name) +
+                    " is about the blob itself; it takes no snapshot and "
+                    "no versionid");
   static constexpr std::string_view refused[] = {"x-ms-encryption-key", "x-ms-encryption-scope",
                                                  "x-ms-structured-body"};
   for (std::string_view name : refused) {
@@ -33,6 +39,13 @@ Result<void> check_meaning(const http::Request& request, const Operation& operat
       return fail(Code::unsupported, "the header " + std::string(name) + " is not offered");
   }
   return {};
+}
+
+// A version, and what is kept of a deletion, are deleted with letters of their own.
+char permission_of(const http::Request& request, const Operation& operation) {
+  if (operation.run != delete_blob) return operation.permission;
+  if (request.query_value("deletetype")) return 'y';
+  return request.query_value("versionid") ? 'x' : operation.permission;
 }
 
 struct Service {
@@ -88,7 +101,7 @@ struct Service {
     call.by_key = !sas;
     if (!sas) co_return verify_key(call.request, call.address.account, (*account)->keys, clock);
     identity::Wanted wanted;
-    wanted.permission = operation.permission;
+    wanted.permission = permission_of(request, operation);
     wanted.alternative = std::string(operation.or_else);
     wanted.resource = operation.level;
     wanted.container = call.address.container;
@@ -98,6 +111,9 @@ struct Service {
     CO_TRY(wanted.policy, co_await stored_policy(call));
     CO_TRY(identity::SasGrant grant,
            identity::verify_sas(request, call.address.account, (*account)->keys, wanted, clock));
+    // A blob's own signature is not one of its past.
+    if (request.query_value("sr") == "b" && request.query_value("versionid"))
+      co_return fail(Code::denied, "sas_resource", "sr=b does not open a version of the blob");
     // An answer to a condition tells of the tags.
     if (asks_of_tags && grant.permissions.find('t') == std::string::npos)
       co_return fail(Code::denied, "sas_permission", "x-ms-if-tags needs the permission 't'");

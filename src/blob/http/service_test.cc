@@ -161,6 +161,9 @@ const std::map<std::string_view, std::string_view> kLetters = {
     {"Get Blob Tags", "t"},
     {"Set Blob Tags", "t"},
     {"Set Blob Tier", "w"},
+    {"Snapshot Blob", "cw"},
+    {"Undelete Blob", "w"},
+    {"Restore Container", "w"},
 };
 
 TEST_F(BlobService, EveryOperationNeedsItsPermission) {

@@ -1,3 +1,4 @@
+#include "blob/http/history.h"
 #include "blob/http/operations.h"
 #include "blob/http/xml.h"
 
@@ -37,27 +38,32 @@ Result<std::string> tier_of(const http::Request& request) {
 }
 
 Answer get_blob_tags(Call& call) {
+  CO_TRY(BlobKey key, addressed(call.request, call.address));
   CO_TRY(const Conditions conditions, conditions_of(call, Use::read));
-  CO_TRY(const Info info, co_await call.blobs.blob(call.key(), conditions));
+  CO_TRY(const Info info, co_await call.blobs.blob(std::move(key), conditions));
   co_return http::Response(200, "application/xml",
                            "<?xml version=\"1.0\" encoding=\"utf-8\"?>" + tags_element(info.tags));
 }
 
 Answer set_blob_tags(Call& call) {
+  CO_TRY(BlobKey key, addressed(call.request, call.address));
+  if (key.snapshot != WallTime())
+    co_return fail(Code::invalid_argument, "invalid_query", "a snapshot's tags stay as they are");
   CO_TRY(const Conditions conditions, conditions_of(call, Use::write));
   CO_TRY(const std::string body, co_await read_all(*call.request.body, kTagsLimit));
   CO_TRY(Pairs tags, parse_tags(body));
   CO_TRY_VOID(check_tags(tags));
-  CO_TRY_VOID(co_await call.blobs.set_tags(call.key(), std::move(tags), conditions));
+  CO_TRY_VOID(co_await call.blobs.set_tags(std::move(key), std::move(tags), conditions));
   co_return http::Response(204);
 }
 
 Answer set_blob_tier(Call& call) {
+  CO_TRY(BlobKey key, addressed(call.request, call.address));
   CO_TRY(const Conditions conditions, conditions_of(call, Use::write));
   CO_TRY(std::string tier, tier_of(call.request));
   if (tier.empty())
     co_return fail(Code::invalid_argument, "missing_header", "x-ms-access-tier is required");
-  CO_TRY_VOID(co_await call.blobs.set_tier(call.key(), std::move(tier), conditions));
+  CO_TRY_VOID(co_await call.blobs.set_tier(std::move(key), std::move(tier), conditions));
   co_return http::Response(200);
 }
 

@@ -34,6 +34,12 @@ bool is_true(const pugi::xml_node& node) {
   return equal_ignore_case(trim(node.text().get()), "true");
 }
 
+// 0 where it is no number of days from 1 to 365.
+int64_t days_in(const pugi::xml_node& policy) {
+  const auto days = parse_u64(trim(policy.child("Days").text().get()));
+  return days && *days >= 1 && *days <= 365 ? static_cast<int64_t>(*days) : 0;
+}
+
 // What a new account has.
 constexpr std::string_view kServiceProperties =
     "<StorageServiceProperties>"
@@ -203,9 +209,11 @@ Result<std::string> merge_service_properties(std::string_view present, std::stri
         return invalid_xml(std::string("there is no service property ") + name);
       const std::string_view word = name;
       // A promise about data that nobody keeps is worse than an error.
-      if ((word == "DeleteRetentionPolicy" || word == "StaticWebsite") &&
-          is_true(section.child("Enabled")))
+      if (word == "StaticWebsite" && is_true(section.child("Enabled")))
         return fail(Code::unsupported, std::string(word) + " is not offered by this server");
+      if (word == "DeleteRetentionPolicy" && is_true(section.child("Enabled")) &&
+          days_in(section) == 0)
+        return invalid_xml("the Days of the DeleteRetentionPolicy are 1 to 365");
       if (word == "Cors" &&
           std::distance(section.begin(), section.end()) > static_cast<std::ptrdiff_t>(kCorsRules))
         return invalid_xml("there are at most 5 CORS rules");
@@ -222,6 +230,18 @@ Result<std::string> merge_service_properties(std::string_view present, std::stri
   std::ostringstream out;
   root.print(out, "", pugi::format_raw | pugi::format_no_declaration, pugi::encoding_utf8);
   return out.str();
+}
+
+ServiceDocument service_document(std::string text) {
+  ServiceDocument document;
+  pugi::xml_document parsed;
+  if (const auto root = load(parsed, text, "StorageServiceProperties")) {
+    const pugi::xml_node policy = root->child("DeleteRetentionPolicy");
+    if (is_true(policy.child("Enabled"))) document.kept = std::chrono::days(days_in(policy));
+    document.permanent_delete = is_true(policy.child("AllowPermanentDelete"));
+  }
+  document.text = std::move(text);
+  return document;
 }
 
 }  // namespace holdfast::blob

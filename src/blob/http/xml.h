@@ -31,5 +31,7 @@ Result<void> check_tags(const Pairs& tags);
 // returns the new one. invalid_argument "invalid_xml"; unsupported where it asks for what is not
 // done here.
 Result<std::string> merge_service_properties(std::string_view present, std::string_view body);
+// What such a document says for the domain.
+ServiceDocument service_document(std::string text);
 
 }  // namespace holdfast::blob

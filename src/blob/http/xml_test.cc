@@ -80,9 +80,28 @@ TEST(ServicePropertiesXml, RefusesWhatIsUnknownOrNotKept) {
       {"<!DOCTYPE a>" + properties(""), "invalid_xml"},
       {properties("<StaticWebsite><Enabled>true</Enabled></StaticWebsite>"), "unsupported"},
       {properties("<DeleteRetentionPolicy><Enabled> True </Enabled></DeleteRetentionPolicy>"),
-       "unsupported"}};
+       "invalid_xml"},
+      {properties("<DeleteRetentionPolicy><Enabled>true</Enabled><Days>366</Days>"
+                  "</DeleteRetentionPolicy>"),
+       "invalid_xml"}};
   for (const auto& [body, expected] : rows)
     EXPECT_EQ(reason_of(merge_service_properties("", body)), expected) << body;
+}
+
+TEST(ServicePropertiesXml, SaysHowLongDeletedBlobsAreKept) {
+  const auto of = [](const std::string& policy) {
+    const auto merged = merge_service_properties(
+        "", properties("<DeleteRetentionPolicy>" + policy + "</DeleteRetentionPolicy>"));
+    return service_document(merged.value_or(""));
+  };
+  EXPECT_EQ(service_document("").kept.count(), 0);
+  EXPECT_EQ(of("<Enabled>false</Enabled>").kept.count(), 0);
+  const ServiceDocument week = of("<Enabled>true</Enabled><Days>7</Days>");
+  EXPECT_EQ(week.kept, std::chrono::days(7));
+  EXPECT_FALSE(week.permanent_delete);
+  EXPECT_TRUE(of("<Enabled>true</Enabled><Days>1</Days>"
+                 "<AllowPermanentDelete>true</AllowPermanentDelete>")
+                  .permanent_delete);
 }
 
 TEST(XmlText, IsEscapedAndNamesThatXmlCanNotCarryAreEncoded) {
