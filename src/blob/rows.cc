@@ -111,15 +111,26 @@ BlobValues::BlobValues(const Info& info)
       metadata(pairs_to_json(info.metadata)),
       copy(pairs_to_json(info.copy)),
       tags(pairs_to_json(info.tags)) {
-  values = {
-      std::string_view(info.name), static_cast<int64_t>(info.size), nanos(info.created),
-      nanos(info.modified),        static_cast<int64_t>(info.etag), std::string_view(headers),
-      std::string_view(metadata),  static_cast<int64_t>(info.type), int64_t{info.blocks},
-      int64_t{info.sealed},        std::string_view(info.lease.id), int64_t{info.lease.seconds},
-      nanos(info.lease.until),     int64_t{info.lease.breaking},    std::string_view(copy),
-      std::string_view(tags),      std::string_view(info.tier),     nanos(info.tier_changed),
-      info.sequence,
-      nanos(info.version)};
+  values = {std::string_view(info.name),
+            static_cast<int64_t>(info.size),
+            nanos(info.created),
+            nanos(info.modified),
+            static_cast<int64_t>(info.etag),
+            std::string_view(headers),
+            std::string_view(metadata),
+            static_cast<int64_t>(info.type),
+            int64_t{info.blocks},
+            int64_t{info.sealed},
+            std::string_view(info.lease.id),
+            int64_t{info.lease.seconds},
+            nanos(info.lease.until),
+            int64_t{info.lease.breaking},
+            std::string_view(copy),
+            std::string_view(tags),
+            std::string_view(info.tier),
+            nanos(info.tier_changed),
+            info.sequence,
+            nanos(info.version)};
 }
 
 Result<void> save_blob(store::Tx& tx, int64_t container, store::ContentId content,

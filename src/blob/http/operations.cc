@@ -88,8 +88,8 @@ std::span<const Operation> operations() {
 }
 
 bool knows_history(const Operation& operation) {
-  constexpr decltype(Operation::run) those[] = {get_blob,      head_blob,     get_blob_metadata,
-                                                delete_blob,   get_blob_tags, set_blob_tags,
+  constexpr decltype(Operation::run) those[] = {get_blob,      head_blob,      get_blob_metadata,
+                                                delete_blob,   get_blob_tags,  set_blob_tags,
                                                 set_blob_tier, get_block_list, get_page_ranges};
   return std::find(std::begin(those), std::end(those), operation.run) != std::end(those);
 }
