@@ -1,4 +1,4 @@
-#include "blob/crc64.h"
+#include "base/crc64.h"
 #include "blob/http/body.h"
 #include "blob/http/copy.h"
 #include "blob/http/operations.h"

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/crc64.h"
 #include "base/digest.h"
-#include "blob/crc64.h"
 
 namespace holdfast::blob {
 namespace {

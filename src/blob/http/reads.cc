@@ -1,5 +1,5 @@
+#include "base/crc64.h"
 #include "base/digest.h"
-#include "blob/crc64.h"
 #include "blob/http/history.h"
 #include "blob/http/operations.h"
 #include "store/objects/content_body.h"
@@ -98,7 +98,7 @@ Answer get_blob(Call& call) {
   if (!range) {
     http::Response response = described(200, blob.info, call.blobs.clock().now());
     for (const auto& [name, value] : call.overrides) response.header(name, value);
-    store::set_body(response, blob.content, 0, blob.info.size);
+    CO_TRY_VOID(store::set_body(response, blob.content, 0, blob.info.size));
     co_return response;
   }
   if (range->first >= blob.info.size) {
@@ -120,7 +120,7 @@ Answer get_blob(Call& call) {
   if (hashed) {
     CO_TRY_VOID(co_await set_hashed_body(response, call.request, blob, first, last - first + 1));
   } else {
-    store::set_body(response, blob.content, first, last - first + 1);
+    CO_TRY_VOID(store::set_body(response, blob.content, first, last - first + 1));
   }
   co_return response;
 }

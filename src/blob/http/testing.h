@@ -37,11 +37,19 @@ inline std::string body_of(http::Response& response) {
   if (auto* whole = std::get_if<std::string>(&response.body)) return *whole;
   if (auto* stream = std::get_if<http::StreamBody>(&response.body))
     return run_task(read_all(*stream->source, 1 << 30)).value_or("the body broke off");
-  const auto& range = std::get<http::FileRange>(response.body);
-  std::string out(range.size, '\0');
-  const ssize_t got =
-      ::pread(range.fd->get(), out.data(), out.size(), static_cast<off_t>(range.offset));
-  out.resize(got < 0 ? 0 : static_cast<size_t>(got));
+  std::string out;
+  for (const http::FileRange& range : std::get<http::FileRanges>(response.body)) {
+    for (uint64_t at = 0; at < range.size;) {
+      Result<uint64_t> good = range.size - at;
+      if (range.check) good = range.check->passed(range.offset + at, range.size - at);
+      if (!good) return "the body broke off";
+      std::string piece(*good, '\0');
+      if (!read_exact(range.fd->get(), std::as_writable_bytes(std::span(piece)), range.offset + at))
+        return "the body broke off";
+      out += piece;
+      at += *good;
+    }
+  }
   return out;
 }
 

@@ -1,7 +1,7 @@
 #include <algorithm>
 
+#include "base/crc64.h"
 #include "base/digest.h"
-#include "blob/crc64.h"
 #include "blob/http/body.h"
 #include "blob/http/copy.h"
 #include "blob/http/operations.h"

@@ -141,7 +141,7 @@ struct Api {
                                      std::string(request.param("path"))));
     http::Response response(200);
     response.header("Content-Type", "application/octet-stream");
-    store::set_body(response, found.content, 0, found.size);
+    CO_TRY_VOID(store::set_body(response, found.content, 0, found.size));
     co_return response;
   }
   Answer remove(http::Request& request) {

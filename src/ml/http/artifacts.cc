@@ -32,7 +32,7 @@ Answer download(Call call) {
   http::Response response(200);
   response.header("Content-Type", "application/octet-stream");
   response.header("X-Content-Type-Options", "nosniff");
-  store::set_body(response, found.content, 0, found.info.size);
+  CO_TRY_VOID(store::set_body(response, found.content, 0, found.info.size));
   co_return response;
 }
 

@@ -14,7 +14,6 @@ namespace {
 constexpr size_t kReadSize = 16 << 10;
 constexpr uint64_t kDrainLimit =
     256 << 10;  // an unread body up to this is read away to keep the connection
-constexpr uint64_t kCopyLimit = 16 << 10;  // files up to this leave in one piece with the head
 
 Request request_from(Parser<true>& parser, const std::string& peer, bool tls) {
   Request request;
@@ -217,71 +216,6 @@ Task<bool> Connection::one_request() {
   }
   if (!co_await respond(request, response, reusable)) co_return false;
   co_return reusable;
-}
-
-Task<Result<void>> Connection::respond(const Request& request, Response& response,
-                                       bool keep_alive) {
-  expect_within(options_.body_timeout);
-  const bool bodiless = response.status == 204 || response.status == 304 || response.status < 200;
-  const bool send_body = request.method != "HEAD" && !bodiless;
-  if (auto* text = std::get_if<std::string>(&response.body)) {
-    const uint64_t length = response.announced_length.value_or(text->size());
-    const std::string head = response_head(
-        response, bodiless && !response.announced_length ? std::nullopt : std::optional(length),
-        false, keep_alive);
-    co_return co_await stream.write(as_bytes(head), send_body ? as_bytes(*text) : ByteView());
-  }
-  if (auto* file = std::get_if<FileRange>(&response.body)) {
-    const std::string head =
-        response_head(response, response.announced_length.value_or(file->size), false, keep_alive);
-    if (!send_body) co_return co_await stream.write(as_bytes(head));
-    if (file->size <= kCopyLimit) {
-      std::string piece(file->size, '\0');
-      CO_TRY_VOID(
-          read_exact(file->fd->get(), std::as_writable_bytes(std::span(piece)), file->offset));
-      co_return co_await stream.write(as_bytes(head), as_bytes(piece));
-    }
-    CO_TRY_VOID(co_await stream.write(as_bytes(head)));
-    uint64_t offset = file->offset;
-    for (uint64_t left = file->size; left > 0;) {
-      const uint64_t part =
-          std::min<uint64_t>(left, 8 << 20);  // progress by parts moves the deadline
-      expect_within(options_.body_timeout);
-      CO_TRY_VOID(co_await stream.send_file(file->fd->get(), offset, part));
-      offset += part;
-      left -= part;
-    }
-    co_return Result<void>();
-  }
-  auto& body = std::get<StreamBody>(response.body);
-  const bool chunked = !body.size;
-  std::string head = response_head(response, body.size, chunked && !bodiless, keep_alive);
-  co_return co_await respond_stream(body, std::move(head), send_body, chunked);
-}
-
-Task<Result<void>> Connection::respond_stream(StreamBody& body, std::string head, bool send_body,
-                                              bool chunked) {
-  if (!send_body) co_return co_await stream.write(as_bytes(head));
-  expect_nothing();
-  std::vector<std::byte> piece(64 << 10);
-  uint64_t left = body.size.value_or(UINT64_MAX);
-  for (;;) {
-    const std::span<std::byte> room(piece.data(), std::min<uint64_t>(piece.size(), left));
-    size_t count = 0;
-    if (!room.empty()) {
-      CO_TRY(count, co_await body.source->read(room));
-    }
-    if (count == 0 && !chunked && left > 0)
-      co_return fail(Code::internal, "the body ended before its announced size");
-    left -= count;
-    expect_within(options_.body_timeout);
-    if (chunked) head += chunk_head(count);
-    const ByteView bytes(piece.data(), count);
-    CO_TRY_VOID(co_await stream.write(as_bytes(head), bytes));
-    expect_nothing();  // the source may be slow; the deadline is the peer's
-    head = chunked && count > 0 ? "\r\n" : "";
-    if (count == 0 || (!chunked && left == 0)) co_return Result<void>();
-  }
 }
 
 }  // namespace holdfast::http

@@ -40,6 +40,7 @@ class Connection {
   Task<Result<void>> respond(const Request& request, Response& response, bool keep_alive);
   Task<Result<void>> respond_stream(StreamBody& body, std::string head, bool send_body,
                                     bool chunked);
+  Task<Result<void>> send_range(const FileRange& range);
   Task<bool> reject(const Error& error, unsigned status);
   size_t available() const { return end_ - begin_; }
 

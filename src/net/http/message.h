@@ -61,12 +61,23 @@ class Request {
   std::string_view param(std::string_view name) const;  // "" where absent
 };
 
+// Tells whether stretches of a file are what was once written, before they are sent.
+class FileCheck {
+ public:
+  virtual ~FileCheck() = default;
+  // Blocking. How many of the `size` bytes at `offset` may be sent, at least one: a large stretch
+  // is passed in steps. internal: they are damaged.
+  virtual Result<uint64_t> passed(uint64_t offset, uint64_t size) const = 0;
+};
+
 struct FileRange {  // sent by sendfile on plain sockets
   std::shared_ptr<Fd> fd;
   uint64_t offset = 0;
   uint64_t size = 0;
+  std::shared_ptr<const FileCheck> check;  // null: sent as it is
 };
-struct StreamBody {  // size nullopt: chunked
+using FileRanges = std::vector<FileRange>;  // one body, in order
+struct StreamBody {                         // size nullopt: chunked
   std::unique_ptr<ByteSource> source;
   std::optional<uint64_t> size;
 };
@@ -79,7 +90,7 @@ class Response {
 
   unsigned status = 200;
   Headers headers;  // content-length, date and connection are the server's
-  std::variant<std::string, FileRange, StreamBody> body;
+  std::variant<std::string, FileRange, FileRanges, StreamBody> body;
   // For HEAD and 304: the length to announce in place of the body's own.
   std::optional<uint64_t> announced_length;
 

@@ -54,9 +54,9 @@ Answer get_blob(Call& call) {
     response.header("Content-Range", "bytes " + std::to_string(part->first) + "-" +
                                          std::to_string(part->first + part->size - 1) + "/" +
                                          std::to_string(blob.size));
-    store::set_body(response, blob.content, part->first, part->size);
+    CO_TRY_VOID(store::set_body(response, blob.content, part->first, part->size));
   } else {
-    store::set_body(response, blob.content, 0, blob.size);
+    CO_TRY_VOID(store::set_body(response, blob.content, 0, blob.size));
   }
   co_return response;
 }

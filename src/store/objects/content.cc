@@ -1,80 +1,199 @@
 #include "store/objects/content.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/digest.h"
+#include "store/objects/checksums.h"
 
 namespace holdfast::store {
 namespace {
 
+constexpr uint64_t kStep = 1 << 20;  // checked at a time before it is sent
+
 class PieceContent final : public OpenContent {
  public:
-  PieceContent(std::vector<StoredPiece> pieces, BlockingPool& pool)
-      : pieces_(std::move(pieces)), pool_(pool) {
-    for (const StoredPiece& piece : pieces_) size_ += piece.size;
+  PieceContent(std::vector<StoredPiece> pieces, BlockingPool& pool, DamageReports& reports)
+      : pieces_(std::move(pieces)), pool_(pool), reports_(reports) {
+    for (const StoredPiece& piece : pieces_) size_ += piece.at.size;
   }
   uint64_t size() const override { return size_; }
 
-  std::vector<Extent> extents(uint64_t offset, uint64_t size) const override {
-    std::vector<Extent> out;
-    for (const StoredPiece& piece : pieces_) {
-      if (size == 0) break;
-      if (offset >= piece.size) {
-        offset -= piece.size;
-        continue;
-      }
-      Extent extent;
-      extent.fd = piece.fd;
-      extent.offset = piece.offset + offset;
-      extent.size = std::min(size, piece.size - offset);
-      size -= extent.size;
-      offset = 0;
-      out.push_back(std::move(extent));
-    }
+  http::FileRanges ranges(uint64_t offset, uint64_t size) const override {
+    http::FileRanges out;
+    each(offset, size, [&](size_t index, uint64_t at, uint64_t count) -> Result<void> {
+      http::FileRange range;
+      range.fd = pieces_[index].fd;
+      range.offset = pieces_[index].at.offset + at;
+      range.size = count;
+      range.check = checked(index);
+      out.push_back(std::move(range));
+      return {};
+    });
     return out;
   }
 
+  Result<void> read_now(uint64_t offset, std::span<std::byte> into) const override {
+    size_t done = 0;
+    return each(offset, into.size(), [&](size_t index, uint64_t at, uint64_t count) {
+      const auto part = into.subspan(done, count);
+      done += count;
+      return checked(index)->read(at, part);
+    });
+  }
+
   Task<Result<size_t>> read(uint64_t offset, std::span<std::byte> into) const override {
-    auto parts = extents(offset, into.size());
-    auto work = [&parts, into]() -> Result<size_t> {
-      size_t done = 0;
-      for (const Extent& part : parts) {
-        TRY_VOID(read_exact(part.fd->get(), into.subspan(done, part.size), part.offset));
-        done += part.size;
-      }
-      return done;
+    auto work = [this, offset, into]() -> Result<size_t> {
+      TRY_VOID(read_now(offset, into));
+      return into.size();
     };
     co_return co_await pool_.run(std::move(work));
   }
 
  private:
+  // Calls visit(piece, offset in it, count) for each piece that [offset, offset + size) touches.
+  template <class Visit>
+  Result<void> each(uint64_t offset, uint64_t size, Visit visit) const {
+    for (size_t i = 0; i < pieces_.size() && size > 0; ++i) {
+      const uint64_t there = pieces_[i].at.size;
+      if (offset >= there) {
+        offset -= there;
+        continue;
+      }
+      const uint64_t count = std::min(size, there - offset);
+      TRY_VOID(visit(i, offset, count));
+      size -= count;
+      offset = 0;
+    }
+    return {};
+  }
+
+  // Readers go through a content in order: the last one is kept with its table.
+  std::shared_ptr<const CheckedPiece> checked(size_t index) const {
+    const std::lock_guard lock(mutex_);
+    if (!last_ || last_index_ != index) {
+      last_ = std::make_shared<CheckedPiece>(pieces_[index], reports_);
+      last_index_ = index;
+    }
+    return last_;
+  }
+
   std::vector<StoredPiece> pieces_;
   BlockingPool& pool_;
+  DamageReports& reports_;
   uint64_t size_ = 0;
+  mutable std::mutex mutex_;
+  mutable std::shared_ptr<const CheckedPiece> last_;
+  mutable size_t last_index_ = 0;
 };
 
 }  // namespace
 
-std::shared_ptr<OpenContent> open_pieces(std::vector<StoredPiece> pieces, BlockingPool& pool) {
-  return std::make_shared<PieceContent>(std::move(pieces), pool);
+std::unexpected<Error> CheckedPiece::damage(uint64_t at, const Error& error) const {
+  reports_.damaged(static_cast<ContentId>(piece_.at.id), at, error.message());
+  return fail(Code::internal, "content_damaged",
+              "content " + std::to_string(piece_.at.id) + " at " + std::to_string(at) + ": " +
+                  error.message());
 }
 
-Result<void> verify_pieces(const std::vector<StoredPiece>& pieces) {
-  std::vector<std::byte> buffer(1 << 20);
-  for (const StoredPiece& piece : pieces) {
-    uint32_t crc = 0;
-    for (uint64_t at = 0; at < piece.size;) {
-      const std::span<std::byte> part(buffer.data(),
-                                      std::min<uint64_t>(buffer.size(), piece.size - at));
-      TRY_VOID(read_exact(piece.fd->get(), part, piece.offset + at));
-      crc = crc32(part, crc);
-      at += part.size();
+Result<std::string_view> CheckedPiece::table() const {
+  const std::lock_guard lock(mutex_);
+  if (!table_) {
+    std::string table(blocks_of(piece_.at.size) * 8, '\0');
+    auto read = read_exact(piece_.fd->get(), std::as_writable_bytes(std::span(table)),
+                           piece_.at.offset + piece_.at.size);
+    if (read && Crc64::of(as_bytes(table)) != piece_.at.crc)
+      read = fail(Code::internal, "the table of checksums is not what was written");
+    if (!read) return damage(piece_.at.size, read.error());
+    table_ = std::move(table);
+  }
+  return *table_;
+}
+
+// Contents of the first format have one CRC-32 over the whole.
+Result<void> CheckedPiece::check_old() const {
+  std::vector<std::byte> buffer(std::min<uint64_t>(kStep, piece_.at.size));
+  uint32_t crc = 0;
+  for (uint64_t at = 0; at < piece_.at.size;) {
+    const std::span<std::byte> part(buffer.data(),
+                                    std::min<uint64_t>(buffer.size(), piece_.at.size - at));
+    if (auto read = read_exact(piece_.fd->get(), part, piece_.at.offset + at); !read)
+      return damage(at, read.error());
+    crc = crc32(part, crc);
+    at += part.size();
+  }
+  if (crc == piece_.at.crc) return {};
+  return damage(0, Error(Code::internal, "the bytes are not what was written"));
+}
+
+Result<uint64_t> CheckedPiece::passed(uint64_t offset, uint64_t size) const {
+  if (piece_.at.sum == Checksum::crc32) {
+    TRY_VOID(check_old());
+    return size;
+  }
+  if (!tabled()) {
+    std::vector<std::byte> whole(piece_.at.size);
+    TRY_VOID(read_block(0, whole));
+    return size;
+  }
+  TRY(const std::string_view sums, table());
+  const uint64_t at = offset - piece_.at.offset, first = at / kBlock;
+  const uint64_t last = std::min((at + size - 1) / kBlock, first + kStep / kBlock - 1);
+  TRY(const auto bad, bad_block(piece_.fd->get(), piece_.at.size, sums, first, last));
+  if (bad)
+    return damage(bad->block * kBlock,
+                  Error(Code::internal, bad->readable ? "the bytes are not what was written"
+                                                      : "the bytes can not be read"));
+  return std::min(size, (last + 1) * kBlock - at);
+}
+
+// `block` is exactly one, which begins at `begin`.
+Result<void> CheckedPiece::read_block(uint64_t begin, std::span<std::byte> block) const {
+  uint64_t wanted = piece_.at.crc;
+  if (tabled()) {
+    TRY(const std::string_view sums, table());
+    wanted = table_entry(sums, begin / kBlock);
+  }
+  if (auto read = read_exact(piece_.fd->get(), block, piece_.at.offset + begin); !read)
+    return damage(begin, read.error());
+  if (Crc64::of(block) == wanted) return {};
+  return damage(begin, Error(Code::internal, "the bytes are not what was written"));
+}
+
+Result<void> CheckedPiece::read(uint64_t at, std::span<std::byte> into) const {
+  if (piece_.at.sum == Checksum::crc32) {
+    TRY_VOID(check_old());
+    return read_exact(piece_.fd->get(), into, piece_.at.offset + at);
+  }
+  const uint64_t step = tabled() ? kBlock : piece_.at.size;
+  std::vector<std::byte> scratch;
+  while (!into.empty()) {
+    const uint64_t begin = at / step * step, size = std::min(step, piece_.at.size - begin);
+    const uint64_t skip = at - begin, count = std::min<uint64_t>(size - skip, into.size());
+    if (count == size) {
+      TRY_VOID(read_block(begin, into.first(size)));
+    } else {
+      scratch.resize(size);
+      TRY_VOID(read_block(begin, scratch));
+      std::memcpy(into.data(), scratch.data() + skip, count);
     }
-    if (crc != piece.crc32)
-      return fail(Code::internal, "checksum_mismatch",
-                  "stored bytes are not those that were written");
+    at += count;
+    into = into.subspan(count);
   }
   return {};
+}
+
+Result<void> CheckedPiece::verify() const {
+  for (uint64_t at = 0; at < piece_.at.size;) {
+    TRY(const uint64_t good, passed(piece_.at.offset + at, piece_.at.size - at));
+    at += good;
+  }
+  return {};
+}
+
+std::shared_ptr<OpenContent> open_pieces(std::vector<StoredPiece> pieces, BlockingPool& pool,
+                                         DamageReports& reports) {
+  return std::make_shared<PieceContent>(std::move(pieces), pool, reports);
 }
 
 }  // namespace holdfast::store

@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace holdfast::store {
+namespace {
+
+constexpr uint64_t kReadLimit = 16 << 10;  // up to this, one write with the head is cheaper
+
+}  // namespace
 
 Task<Result<size_t>> ContentSource::read(std::span<std::byte> into) {
   const auto part = into.first(std::min<uint64_t>(into.size(), end_ - at_));
@@ -12,17 +17,22 @@ Task<Result<size_t>> ContentSource::read(std::span<std::byte> into) {
   co_return count;
 }
 
-void set_body(http::Response& response, const std::shared_ptr<OpenContent>& content, uint64_t first,
-              uint64_t size) {
-  const auto extents = content->extents(first, size);
-  if (extents.size() == 1) {
-    response.body = http::FileRange{extents[0].fd, extents[0].offset, extents[0].size};
-  } else if (!extents.empty()) {
-    http::StreamBody body;
-    body.source = std::make_unique<ContentSource>(content, first, size);
-    body.size = size;
-    response.body = std::move(body);
+Result<void> set_body(http::Response& response, const std::shared_ptr<OpenContent>& content,
+                      uint64_t first, uint64_t size) {
+  if (size <= kReadLimit) {
+    std::string bytes(size, '\0');
+    TRY_VOID(content->read_now(first, std::as_writable_bytes(std::span(bytes))));
+    response.body = std::move(bytes);
+    return {};
   }
+  auto ranges = content->ranges(first, size);
+  for (const http::FileRange& range : ranges) {
+    if (!range.check) continue;  // a hole is not stored
+    TRY_VOID(range.check->passed(range.offset, 1));
+    break;
+  }
+  response.body = std::move(ranges);
+  return {};
 }
 
 }  // namespace holdfast::store

@@ -1,5 +1,4 @@
-// A stored content as the body of an HTTP response: sendfile where it lies in one piece, streamed
-// otherwise.
+// A stored content as the body of an HTTP response.
 #pragma once
 
 #include "store/objects/object_store.h"
@@ -18,8 +17,10 @@ class ContentSource final : public ByteSource {
   uint64_t at_, end_;
 };
 
-// The stretch must lie inside the content.
-void set_body(http::Response& response, const std::shared_ptr<OpenContent>& content, uint64_t first,
-              uint64_t size);
+// A short stretch is read at once; of a long one the first stored block is checked now, each further one
+// before it goes out by sendfile: a damaged one cuts the connection. The stretch must lie inside
+// the content. Blocking, for one block. internal "content_damaged".
+Result<void> set_body(http::Response& response, const std::shared_ptr<OpenContent>& content,
+                      uint64_t first, uint64_t size);
 
 }  // namespace holdfast::store

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "store/objects_checksums_sql.h"
 #include "store/objects_index_sql.h"
 #include "store/objects_page_map_sql.h"
 
@@ -17,14 +18,16 @@ Result<void> collect(Tx& tx, int64_t id, std::vector<StagedContent>& out, int de
   StagedContent piece;
   int64_t kind = 0;
   TRY_VOID(tx.each(
-      "SELECT kind, segment, offset, size, crc, file FROM content WHERE id = ? AND refs > 0", {id},
-      [&](const Row& row) {
+      "SELECT kind, segment, offset, size, crc, file, sum FROM content WHERE id = ? AND refs > 0",
+      {id}, [&](const Row& row) {
         kind = row.integer(0);
         piece.segment = row.integer(1);
         piece.offset = static_cast<uint64_t>(row.integer(2));
         piece.size = static_cast<uint64_t>(row.integer(3));
-        piece.crc32 = static_cast<uint32_t>(row.integer(4));
+        piece.crc = static_cast<uint64_t>(row.integer(4));
         piece.file = std::string(row.text(5));
+        piece.sum = static_cast<Checksum>(row.integer(6));
+        piece.id = id;
         return false;
       }));
   if (kind == 0) return fail(Code::not_found, "there is no content " + std::to_string(id));
@@ -46,17 +49,19 @@ Result<void> collect(Tx& tx, int64_t id, std::vector<StagedContent>& out, int de
 }  // namespace
 
 Result<void> migrate(Database& database) {
-  const Migration migrations[] = {{1, k_objects_index_sql}, {2, k_objects_page_map_sql}};
+  const Migration migrations[] = {
+      {1, k_objects_index_sql}, {2, k_objects_page_map_sql}, {3, k_objects_checksums_sql}};
   return database.migrate("objects", migrations);
 }
 
 Result<ContentId> add(Tx& tx, const StagedContent& staged) {
   const bool small = staged.segment > 0;
   TRY_VOID(tx.run(
-      "INSERT INTO content(kind, segment, offset, size, crc, file, refs) VALUES(?, ?, ?, ?, ?, "
-      "?, 1)",
+      "INSERT INTO content(kind, segment, offset, size, crc, file, refs, sum) VALUES(?, ?, ?, ?, "
+      "?, ?, 1, ?)",
       {int64_t{small ? kSegment : kFile}, staged.segment, static_cast<int64_t>(staged.offset),
-       static_cast<int64_t>(staged.size), int64_t{staged.crc32}, std::string_view(staged.file)}));
+       static_cast<int64_t>(staged.size), static_cast<int64_t>(staged.crc),
+       std::string_view(staged.file), static_cast<int64_t>(staged.sum)}));
   const auto id = static_cast<ContentId>(tx.last_insert_id());
   if (small)
     TRY_VOID(
@@ -108,6 +113,30 @@ Result<std::vector<StagedContent>> pieces(Tx& tx, ContentId id) {
   return out;
 }
 
+Result<void> record_damage(Tx& tx, ContentId id, uint64_t at, std::string_view what, WallTime now) {
+  const auto found = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
+  TRY_VOID(
+      tx.run("INSERT OR IGNORE INTO content_damage SELECT id, ?2, ?3, ?4 FROM content WHERE id = "
+             "?1 AND refs > 0",
+             {static_cast<int64_t>(id), static_cast<int64_t>(at), int64_t{found.count()}, what}));
+  return {};
+}
+
+Result<std::vector<Damage>> damages(Tx& tx, size_t limit) {
+  std::vector<Damage> out;
+  TRY_VOID(tx.each("SELECT content, place, found, what FROM content_damage LIMIT ?",
+                   {static_cast<int64_t>(limit)}, [&](const Row& row) {
+                     Damage damage;
+                     damage.content = static_cast<ContentId>(row.integer(0));
+                     damage.at = static_cast<uint64_t>(row.integer(1));
+                     damage.found = WallTime(std::chrono::milliseconds(row.integer(2)));
+                     damage.what = std::string(row.text(3));
+                     out.push_back(std::move(damage));
+                     return true;
+                   }));
+  return out;
+}
+
 Result<Swept> sweep_group(Tx& tx) {
   struct Dead {
     int64_t id, kind, segment, size;
@@ -146,6 +175,7 @@ Result<Swept> sweep_group(Tx& tx) {
       TRY_VOID(tx.run("UPDATE segment SET live = live - 1 WHERE number = ?", {content.segment}));
       touched.insert(content.segment);
     }
+    TRY_VOID(tx.run("DELETE FROM content_damage WHERE content = ?", {content.id}));
     TRY_VOID(tx.run("DELETE FROM content WHERE id = ?", {content.id}));
   }
   for (int64_t number : touched) {

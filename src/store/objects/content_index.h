@@ -21,6 +21,10 @@ Result<void> release(Tx& tx, ContentId id);
 // Where the bytes of a content lie, in order. not_found.
 Result<std::vector<StagedContent>> pieces(Tx& tx, ContentId id);
 
+// What was found damaged, once for each place, unless no one holds it; it goes with its content.
+Result<void> record_damage(Tx& tx, ContentId id, uint64_t at, std::string_view what, WallTime now);
+Result<std::vector<Damage>> damages(Tx& tx, size_t limit);
+
 // What a sweep took out of the index; the bytes may go once it is committed.
 struct Swept {
   uint64_t bytes = 0;

@@ -1,6 +1,6 @@
 #include "store/objects/indexed_objects.h"
 
-#include "store/objects/content.h"
+#include "base/log.h"
 
 namespace holdfast::store {
 
@@ -19,14 +19,42 @@ Result<void> IndexedObjects::release(Tx& tx, ContentId id) {
 
 Result<std::shared_ptr<OpenContent>> IndexedObjects::open(Tx& tx, ContentId id) {
   TRY(std::vector<StoredPiece> found, pieces(tx, id));
-  return open_pieces(std::move(found), pool_);
+  return open_pieces(std::move(found), pool_, *this);
 }
 
 Task<Result<void>> IndexedObjects::verify(ContentId id) {
   auto find = [this, id](Tx& tx) { return pieces(tx, id); };
   CO_TRY(const std::vector<StoredPiece> found, co_await database_.read(std::move(find)));
-  auto check = [&found] { return verify_pieces(found); };
+  auto check = [this, &found]() -> Result<void> {
+    for (const StoredPiece& piece : found) TRY_VOID(CheckedPiece(piece, *this).verify());
+    return {};
+  };
   co_return co_await pool_.run(std::move(check));
+}
+
+Task<Result<std::vector<Damage>>> IndexedObjects::damages(size_t limit) {
+  auto work = [limit](Tx& tx) { return content_index::damages(tx, limit); };
+  co_return co_await database_.read(std::move(work));
+}
+
+void IndexedObjects::damaged(ContentId id, uint64_t at, const std::string& what) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!told_.emplace(id, at).second) return;
+  }
+  log::error("objects", "stored bytes are damaged",
+             {{"content", std::to_string(static_cast<int64_t>(id))},
+              {"at", std::to_string(at)},
+              {"what", what}});
+  // The thread that found it may be one that serves; the database's commits are waited for here.
+  pool_.submit([this, id, at, what] {
+    const auto record = [&](Tx& tx) {
+      return content_index::record_damage(tx, id, at, what, SystemClock().now());
+    };
+    if (database_.write_now(record)) return;
+    const std::lock_guard lock(mutex_);
+    told_.erase({id, at});  // the next reader tells it again
+  });
 }
 
 Task<Result<uint64_t>> IndexedObjects::sweep() {
@@ -47,8 +75,13 @@ Result<std::vector<StoredPiece>> IndexedObjects::pieces(Tx& tx, ContentId id) {
   std::vector<StoredPiece> out;
   out.reserve(found.size());
   for (const StagedContent& at : found) {
-    TRY(auto fd, locate(at));
-    out.push_back(StoredPiece{std::move(fd), at.offset, at.size, at.crc32});
+    auto fd = locate(at);
+    if (!fd && fd.error().code() == Code::not_found) {
+      damaged(static_cast<ContentId>(at.id), 0, "missing: " + fd.error().message());
+      return fail(Code::internal, "content_damaged", "the bytes of a content are missing");
+    }
+    if (!fd) return std::unexpected(fd.error());
+    out.push_back(StoredPiece{at, std::move(*fd)});
   }
   return out;
 }

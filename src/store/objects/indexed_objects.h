@@ -1,12 +1,16 @@
 // What the object stores share: the index in the database. A backend adds where the bytes are.
 #pragma once
 
+#include <mutex>
+#include <set>
+
 #include "net/runtime.h"
+#include "store/objects/content.h"
 #include "store/objects/content_index.h"
 
 namespace holdfast::store {
 
-class IndexedObjects : public ObjectStore {
+class IndexedObjects : public ObjectStore, protected DamageReports {
  public:
   Result<ContentId> add(Tx& tx, const StagedContent& staged) final;
   Result<ContentId> concatenate(Tx& tx, const std::vector<ContentId>& parts) final;
@@ -14,6 +18,7 @@ class IndexedObjects : public ObjectStore {
   Result<void> release(Tx& tx, ContentId id) final;
   Result<std::shared_ptr<OpenContent>> open(Tx& tx, ContentId id) final;
   Task<Result<void>> verify(ContentId id) final;
+  Task<Result<std::vector<Damage>>> damages(size_t limit) final;
   Task<Result<uint64_t>> sweep() final;
 
  protected:
@@ -27,11 +32,14 @@ class IndexedObjects : public ObjectStore {
   virtual void erase(const content_index::Swept& swept) = 0;
 
   BlockingPool& pool() { return pool_; }
+  void damaged(ContentId id, uint64_t at, const std::string& what) override;
 
  private:
-  Result<std::vector<struct StoredPiece>> pieces(Tx& tx, ContentId id);
+  Result<std::vector<StoredPiece>> pieces(Tx& tx, ContentId id);
 
   Database& database_;
+  std::mutex mutex_;
+  std::set<std::pair<ContentId, uint64_t>> told_;  // damage that is on record already
   BlockingPool pool_;
 };
 

@@ -6,6 +6,7 @@
 
 #include "base/digest.h"
 #include "store/next_failure.h"
+#include "store/objects/checksums.h"
 #include "store/objects/indexed_objects.h"
 
 namespace holdfast::store {
@@ -48,10 +49,13 @@ class MemoryWriter final : public ContentWriter {
   }
   Task<Result<void>> append(ByteView bytes) override {
     staged_.size += bytes.size();
-    staged_.crc32 = crc32(bytes, staged_.crc32);
+    sums_.add(bytes);
     co_return write_all(fd_->get(), bytes);
   }
   Task<Result<StagedContent>> finish() override {
+    const std::string table = sums_.finish();
+    staged_.crc = Crc64::of(as_bytes(table));
+    CO_TRY_VOID(write_all(fd_->get(), as_bytes(table)));
     finished_ = true;
     co_return staged_;
   }
@@ -60,6 +64,7 @@ class MemoryWriter final : public ContentWriter {
   Shelf& shelf_;
   std::shared_ptr<Fd> fd_;
   StagedContent staged_;
+  BlockSums sums_;
   bool finished_ = false;
 };
 
@@ -145,6 +150,10 @@ Result<std::shared_ptr<OpenContent>> FailingObjects::open(Tx& tx, ContentId id) 
 Task<Result<void>> FailingObjects::verify(ContentId id) {
   CO_TRY_VOID(failure_->take());
   co_return co_await inner_.verify(id);
+}
+Task<Result<std::vector<Damage>>> FailingObjects::damages(size_t limit) {
+  CO_TRY_VOID(failure_->take());
+  co_return co_await inner_.damages(limit);
 }
 Task<Result<uint64_t>> FailingObjects::sweep() {
   CO_TRY_VOID(failure_->take());

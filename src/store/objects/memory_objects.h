@@ -24,6 +24,7 @@ class FailingObjects final : public ObjectStore {
   Result<void> release(Tx& tx, ContentId id) override;
   Result<std::shared_ptr<OpenContent>> open(Tx& tx, ContentId id) override;
   Task<Result<void>> verify(ContentId id) override;
+  Task<Result<std::vector<Damage>>> damages(size_t limit) override;
   Task<Result<uint64_t>> sweep() override;
 
  private:

@@ -13,12 +13,15 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "net/http/message.h"
 #include "store/database/database.h"
 
 namespace holdfast::store {
 
 enum class ContentId : int64_t {};
+
+enum class Checksum : int64_t { crc32 = 0, crc64 = 1 };  // crc32: of the first format, whole
 
 // Durable bytes that no id refers to yet.
 class StagedContent {
@@ -27,8 +30,10 @@ class StagedContent {
   int64_t segment = 0;  // > 0: in that segment; 0: a file of its own, named `file`
   uint64_t offset = 0;
   uint64_t size = 0;
-  uint32_t crc32 = 0;  // of the whole content; checked by verify()
+  Checksum sum = Checksum::crc64;
+  uint64_t crc = 0;  // checksums.h says of what
   std::string file;
+  int64_t id = 0;  // once it has one
 };
 
 // One writer, one task.
@@ -42,21 +47,26 @@ class ContentWriter {
   virtual Task<Result<StagedContent>> finish() = 0;
 };
 
-// A stretch of one stored file.
-struct Extent {
-  std::shared_ptr<Fd> fd;
-  uint64_t offset = 0;
-  uint64_t size = 0;
-};
-
-// An open content: keeps its bytes readable even when the last reference goes meanwhile.
+// An open content: keeps its bytes readable even when the last reference goes meanwhile. Every byte
+// is checked before it is given: internal "content_damaged", and the damage is told to the store.
 class OpenContent {
  public:
   virtual ~OpenContent() = default;
   virtual uint64_t size() const = 0;
-  // The stretches that hold [offset, offset + size), in order; for sendfile.
-  virtual std::vector<Extent> extents(uint64_t offset, uint64_t size) const = 0;
+  // The stretches that hold [offset, offset + size), in order, each with its check; for sendfile.
+  virtual http::FileRanges ranges(uint64_t offset, uint64_t size) const = 0;
+  // Exactly these bytes. Blocking; for a few.
+  virtual Result<void> read_now(uint64_t offset, std::span<std::byte> into) const = 0;
   virtual Task<Result<size_t>> read(uint64_t offset, std::span<std::byte> into) const = 0;
+};
+
+// A place where stored bytes are not what was written. It is never served; it stays on record until
+// its content goes.
+struct Damage {
+  ContentId content{};
+  uint64_t at = 0;  // offset in the content
+  WallTime found{};
+  std::string what;
 };
 
 class ObjectStore {
@@ -78,6 +88,8 @@ class ObjectStore {
   virtual Result<std::shared_ptr<OpenContent>> open(Tx& tx, ContentId id) = 0;  // not_found
   // Whole content against its checksums; internal where a byte changed.
   virtual Task<Result<void>> verify(ContentId id) = 0;
+  // What reads and checks have found so far, at most `limit`.
+  virtual Task<Result<std::vector<Damage>>> damages(size_t limit) = 0;
   // Frees what no one holds; returns bytes freed. Run from time to time by the owner.
   virtual Task<Result<uint64_t>> sweep() = 0;
 };

@@ -157,8 +157,8 @@ TEST_F(PageMaps, ATebibyteCostsWhatIsWritten) {
   const auto whole = open(map, kSize);
   EXPECT_EQ(read(whole, kSize - 600, 600), std::string(88, '\0') + text(512, 'a'));
   uint64_t size = 0;
-  const auto extents = whole->extents(0, kSize);
-  for (const Extent& extent : extents) size += extent.size;
+  const auto extents = whole->ranges(0, kSize);
+  for (const http::FileRange& extent : extents) size += extent.size;
   EXPECT_EQ(size, kSize);
   EXPECT_EQ(extents.size(), 4u);
   char zero = 'x';

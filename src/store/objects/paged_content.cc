@@ -29,17 +29,33 @@ class PagedContent final : public OpenContent {
 
   uint64_t size() const override { return size_; }
 
-  std::vector<Extent> extents(uint64_t offset, uint64_t size) const override {
-    std::vector<Extent> out;
+  http::FileRanges ranges(uint64_t offset, uint64_t size) const override {
+    http::FileRanges out;
     walk(offset, size, [&](uint64_t, uint64_t count, const PagedStretch* part, uint64_t skip) {
       if (part == nullptr) {
-        out.push_back(Extent{zeroes(), 0, count});
+        out.push_back(http::FileRange{zeroes(), 0, count, nullptr});
         return;
       }
-      for (Extent& extent : part->content->extents(part->content_first + skip, count))
-        out.push_back(std::move(extent));
+      for (http::FileRange& range : part->content->ranges(part->content_first + skip, count))
+        out.push_back(std::move(range));
     });
     return out;
+  }
+
+  Result<void> read_now(uint64_t offset, std::span<std::byte> into) const override {
+    if (offset < first_ || offset > end_)
+      return fail(Code::internal, "a content was opened for another stretch of it");
+    Result<void> done;
+    walk(offset, into.size(),
+         [&](uint64_t at, uint64_t count, const PagedStretch* part, uint64_t skip) {
+           const auto here = into.subspan(at, count);
+           if (part == nullptr) {
+             std::memset(here.data(), 0, here.size());
+           } else if (done) {
+             done = part->content->read_now(part->content_first + skip, here);
+           }
+         });
+    return done;
   }
 
   Task<Result<size_t>> read(uint64_t offset, std::span<std::byte> into) const override {

@@ -5,7 +5,7 @@
 
 #include <cstdio>
 
-#include "base/digest.h"
+#include "base/crc64.h"
 #include "store/objects/planted.h"
 
 namespace holdfast::store {
@@ -33,7 +33,7 @@ std::string Segments::name_of(int64_t number) {
 Task<Result<StagedContent>> Segments::append(std::string bytes) {
   auto piece = std::make_unique<Piece>();
   piece->staged.size = bytes.size();
-  piece->staged.crc32 = crc32(as_bytes(bytes));
+  piece->staged.crc = Crc64::of(as_bytes(bytes));
   piece->bytes = std::move(bytes);
   CO_TRY(piece, co_await writer_.write(std::move(piece)));
   co_return std::move(piece->staged);

@@ -37,6 +37,9 @@ Task<Result<void>> FileContentWriter::append(ByteView bytes) {
 Task<Result<StagedContent>> FileContentWriter::finish() {
   if (!fd_) co_return co_await segments_.append(std::move(small_));
   auto work = [this]() -> Result<StagedContent> {
+    const std::string table = sums_.finish();
+    staged_.crc = Crc64::of(as_bytes(table));
+    TRY_VOID(write_all(fd_.get(), as_bytes(table)));
     TRY_VOID(sync_data(fd_.get()));
     TRY_VOID(sync_directory(std::filesystem::path(path()).parent_path()));
     finished_ = true;
@@ -54,7 +57,7 @@ Result<void> FileContentWriter::begin_file() {
 }
 
 Result<void> FileContentWriter::put(ByteView bytes) {
-  staged_.crc32 = crc32(bytes, staged_.crc32);
+  sums_.add(bytes);
   return write_all(fd_.get(), bytes);
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "net/runtime.h"
+#include "store/objects/checksums.h"
 #include "store/objects/segments.h"
 
 namespace holdfast::store {
@@ -30,6 +31,7 @@ class FileContentWriter final : public ContentWriter {
   std::string small_;
   Fd fd_;
   StagedContent staged_;
+  BlockSums sums_;
   bool finished_ = false;
 };
 

@@ -1,10 +1,11 @@
 // The check value of the catalogue of CRC algorithms (CRC-64/NVME), and pieces of every length.
 #include <gtest/gtest.h>
 
-#include "blob/crc64.h"
-#include "store/objects/testing.h"
+#include <random>
 
-namespace holdfast::blob {
+#include "base/crc64.h"
+
+namespace holdfast {
 namespace {
 
 uint64_t crc_of(std::string_view text) {
@@ -22,6 +23,13 @@ uint64_t plain_crc(std::string_view text) {
   return ~crc;
 }
 
+std::string random_text(size_t size) {
+  std::mt19937 random(static_cast<unsigned>(size));
+  std::string out(size, '\0');
+  for (char& c : out) c = static_cast<char>(random());
+  return out;
+}
+
 TEST(Crc64, HasTheCheckValue) {
   EXPECT_EQ(crc_of("123456789"), 0xAE8B14860A799888ull);
   EXPECT_EQ(crc64_text(crc_of("123456789")), "iJh5CoYUi64=");
@@ -30,7 +38,7 @@ TEST(Crc64, HasTheCheckValue) {
 }
 
 TEST(Crc64, IsTheSameInPiecesOfAnyLength) {
-  const std::string bytes = store::text(100, 'a');
+  const std::string bytes = random_text(400);
   const uint64_t whole = plain_crc(bytes);
   EXPECT_EQ(crc_of(bytes), whole);
   for (size_t piece = 1; piece <= bytes.size(); ++piece) {
@@ -41,5 +49,22 @@ TEST(Crc64, IsTheSameInPiecesOfAnyLength) {
   }
 }
 
+// Around the widths of the folding steps, and at every alignment.
+TEST(Crc64, IsWhatTheTablesSay) {
+  const std::string bytes = random_text(70'000);
+  for (size_t size = 0; size < 300; ++size) {
+    for (size_t from = 0; from < 16; ++from) {
+      const ByteView part = as_bytes(std::string_view(bytes).substr(from, size));
+      ASSERT_EQ(Crc64::of(part), Crc64::by_table(part)) << size << " from " << from;
+    }
+  }
+  for (size_t size : {4096u, 65'535u, 65'536u, 65'537u}) {
+    const ByteView part = as_bytes(std::string_view(bytes).substr(3, size));
+    EXPECT_EQ(Crc64::of(part), Crc64::by_table(part));
+  }
+  EXPECT_EQ(Crc64::by_table(as_bytes(std::string_view(bytes).substr(0, 400))),
+            plain_crc(std::string_view(bytes).substr(0, 400)));
+}
+
 }  // namespace
-}  // namespace holdfast::blob
+}  // namespace holdfast

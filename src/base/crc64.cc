@@ -1,0 +1,129 @@
+#include "base/crc64.h"
+
+#include <array>
+#include <cstring>
+
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
+namespace holdfast {
+namespace {
+
+constexpr uint64_t kPolynomial = 0x9A6C9329AC4BC9B5ull;  // reflected
+
+using Table = std::array<std::array<uint64_t, 256>, 8>;
+
+constexpr uint64_t times_x(uint64_t value) {
+  return (value & 1) != 0 ? (value >> 1) ^ kPolynomial : value >> 1;
+}
+
+// Slicing by eight: table k advances a byte by k further bytes.
+constexpr Table make_tables() {
+  Table tables{};
+  for (uint64_t i = 0; i < 256; ++i) {
+    uint64_t crc = i;
+    for (int bit = 0; bit < 8; ++bit) crc = times_x(crc);
+    tables[0][i] = crc;
+  }
+  for (size_t i = 0; i < 256; ++i) {
+    for (size_t k = 1; k < 8; ++k)
+      tables[k][i] = tables[0][tables[k - 1][i] & 0xff] ^ (tables[k - 1][i] >> 8);
+  }
+  return tables;
+}
+
+constexpr Table kTables = make_tables();
+
+uint64_t table_update(uint64_t crc, ByteView bytes) {
+  while (bytes.size() >= 8) {
+    uint64_t word = 0;
+    std::memcpy(&word, bytes.data(), 8);
+    word ^= crc;
+    crc = 0;
+    for (size_t k = 0; k < 8; ++k) crc ^= kTables[7 - k][(word >> (8 * k)) & 0xff];
+    bytes = bytes.subspan(8);
+  }
+  for (std::byte byte : bytes)
+    crc = kTables[0][(crc ^ std::to_integer<uint64_t>(byte)) & 0xff] ^ (crc >> 8);
+  return crc;
+}
+
+#ifdef __x86_64__
+// x^n modulo the polynomial; bit 63 is x^0.
+constexpr uint64_t power_of_x(int n) {
+  uint64_t value = 1ull << 63;
+  for (int i = 0; i < n; ++i) value = times_x(value);
+  return value;
+}
+
+constexpr size_t kStep = 64;  // four lanes of 16 bytes
+
+__attribute__((target("pclmul,sse4.1"))) inline __m128i load(const std::byte* from) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+}
+
+// What `lane` says, carried over the distance of `keys`, with the bytes that lie there. A product
+// of reflected factors is one bit short, hence the odd exponents of the keys.
+__attribute__((target("pclmul,sse4.1"))) inline __m128i fold(__m128i lane, __m128i keys,
+                                                             __m128i bytes) {
+  const __m128i low = _mm_clmulepi64_si128(lane, keys, 0x00);
+  const __m128i high = _mm_clmulepi64_si128(lane, keys, 0x11);
+  return _mm_xor_si128(bytes, _mm_xor_si128(low, high));
+}
+
+// `bytes` has at least kStep.
+__attribute__((target("pclmul,sse4.1"))) uint64_t folded_update(uint64_t crc, ByteView bytes) {
+  constexpr uint64_t kFar[2] = {power_of_x(512 + 63), power_of_x(512 - 1)};
+  constexpr uint64_t kNear[2] = {power_of_x(128 + 63), power_of_x(128 - 1)};
+  const __m128i far = _mm_set_epi64x(static_cast<int64_t>(kFar[1]), static_cast<int64_t>(kFar[0]));
+  const __m128i near =
+      _mm_set_epi64x(static_cast<int64_t>(kNear[1]), static_cast<int64_t>(kNear[0]));
+  const std::byte* at = bytes.data();
+  __m128i a = load(at), b = load(at + 16), c = load(at + 32), d = load(at + 48);
+  a = _mm_xor_si128(a, _mm_cvtsi64_si128(static_cast<int64_t>(crc)));
+  size_t left = bytes.size() - kStep;
+  for (at += kStep; left >= kStep; at += kStep, left -= kStep) {
+    a = fold(a, far, load(at));
+    b = fold(b, far, load(at + 16));
+    c = fold(c, far, load(at + 32));
+    d = fold(d, far, load(at + 48));
+  }
+  __m128i all = fold(fold(fold(a, near, b), near, c), near, d);
+  for (; left >= 16; at += 16, left -= 16) all = fold(all, near, load(at));
+  // The lane is a message of 16 bytes with the same remainder.
+  std::byte rest[16];
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(rest), all);
+  return table_update(table_update(0, rest), ByteView(at, left));
+}
+
+bool can_fold() {
+  static const bool can =
+      __builtin_cpu_supports("pclmul") != 0 && __builtin_cpu_supports("sse4.1") != 0;
+  return can;
+}
+#endif
+
+}  // namespace
+
+void Crc64::update(ByteView bytes) {
+#ifdef __x86_64__
+  if (bytes.size() >= kStep && can_fold()) {
+    state_ = folded_update(state_, bytes);
+    return;
+  }
+#endif
+  state_ = table_update(state_, bytes);
+}
+
+uint64_t Crc64::by_table(ByteView bytes) {
+  return ~table_update(~0ull, bytes);
+}
+
+std::string crc64_text(uint64_t crc) {
+  std::byte raw[8];
+  std::memcpy(raw, &crc, 8);
+  return base64(raw);
+}
+
+}  // namespace holdfast

@@ -1,0 +1,93 @@
+// How a connection writes its answers: texts, stretches of files, streams.
+#include <algorithm>
+
+#include "net/http/connection.h"
+#include "net/http/head.h"
+
+namespace holdfast::http {
+namespace {
+
+constexpr uint64_t kCopyLimit = 16 << 10;  // files up to this leave in one piece with the head
+constexpr uint64_t kFilePart = 8 << 20;    // progress by parts moves the deadline
+
+}  // namespace
+
+Task<Result<void>> Connection::respond(const Request& request, Response& response,
+                                       bool keep_alive) {
+  expect_within(options_.body_timeout);
+  const bool bodiless = response.status == 204 || response.status == 304 || response.status < 200;
+  const bool send_body = request.method != "HEAD" && !bodiless;
+  if (auto* text = std::get_if<std::string>(&response.body)) {
+    const uint64_t length = response.announced_length.value_or(text->size());
+    const std::string head = response_head(
+        response, bodiless && !response.announced_length ? std::nullopt : std::optional(length),
+        false, keep_alive);
+    co_return co_await stream.write(as_bytes(head), send_body ? as_bytes(*text) : ByteView());
+  }
+  if (auto* body = std::get_if<StreamBody>(&response.body)) {
+    const bool chunked = !body->size;
+    std::string head = response_head(response, body->size, chunked && !bodiless, keep_alive);
+    co_return co_await respond_stream(*body, std::move(head), send_body, chunked);
+  }
+  if (auto* file = std::get_if<FileRange>(&response.body)) {
+    FileRange only = std::move(*file);
+    response.body = FileRanges{std::move(only)};
+  }
+  const auto& ranges = std::get<FileRanges>(response.body);
+  uint64_t size = 0;
+  for (const FileRange& range : ranges) size += range.size;
+  const std::string head =
+      response_head(response, response.announced_length.value_or(size), false, keep_alive);
+  if (!send_body) co_return co_await stream.write(as_bytes(head));
+  if (ranges.size() == 1 && size <= kCopyLimit && !ranges[0].check) {
+    std::string piece(size, '\0');
+    CO_TRY_VOID(read_exact(ranges[0].fd->get(), std::as_writable_bytes(std::span(piece)),
+                           ranges[0].offset));
+    co_return co_await stream.write(as_bytes(head), as_bytes(piece));
+  }
+  CO_TRY_VOID(co_await stream.write(as_bytes(head)));
+  for (const FileRange& range : ranges) CO_TRY_VOID(co_await send_range(range));
+  co_return Result<void>();
+}
+
+Task<Result<void>> Connection::send_range(const FileRange& range) {
+  uint64_t offset = range.offset;
+  for (uint64_t left = range.size; left > 0;) {
+    uint64_t part = std::min(left, kFilePart);
+    if (range.check) {
+      CO_TRY(part, range.check->passed(offset, part));
+    }
+    expect_within(options_.body_timeout);
+    CO_TRY_VOID(co_await stream.send_file(range.fd->get(), offset, part));
+    offset += part;
+    left -= part;
+  }
+  co_return Result<void>();
+}
+
+Task<Result<void>> Connection::respond_stream(StreamBody& body, std::string head, bool send_body,
+                                              bool chunked) {
+  if (!send_body) co_return co_await stream.write(as_bytes(head));
+  expect_nothing();
+  std::vector<std::byte> piece(64 << 10);
+  uint64_t left = body.size.value_or(UINT64_MAX);
+  for (;;) {
+    const std::span<std::byte> room(piece.data(), std::min<uint64_t>(piece.size(), left));
+    size_t count = 0;
+    if (!room.empty()) {
+      CO_TRY(count, co_await body.source->read(room));
+    }
+    if (count == 0 && !chunked && left > 0)
+      co_return fail(Code::internal, "the body ended before its announced size");
+    left -= count;
+    expect_within(options_.body_timeout);
+    if (chunked) head += chunk_head(count);
+    const ByteView bytes(piece.data(), count);
+    CO_TRY_VOID(co_await stream.write(as_bytes(head), bytes));
+    expect_nothing();  // the source may be slow; the deadline is the peer's
+    head = chunked && count > 0 ? "\r\n" : "";
+    if (count == 0 || (!chunked && left == 0)) co_return Result<void>();
+  }
+}
+
+}  // namespace holdfast::http
