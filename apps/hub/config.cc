@@ -51,6 +51,12 @@ Result<blob::AccountSettings> parse_account(YamlMap& map, blob::AccountSettings 
   return otherwise;
 }
 
+Result<uint64_t> size_of(const YamlMap& map, const char* key, const std::string& text) {
+  const auto size = parse_size(text);
+  if (!size) return std::unexpected(map.error_at(key, size.error().message()));
+  return *size;
+}
+
 Result<void> parse_storage(YamlMap& map, HubConfig& config) {
   TRY(YamlMap storage, map.map("storage"));
   TRY(const blob::AccountSettings all, parse_account(storage, {}));
@@ -63,6 +69,10 @@ Result<void> parse_storage(YamlMap& map, HubConfig& config) {
     TRY(config.storage_accounts[name], parse_account(account, all));
     TRY_VOID(account.finish());
   }
+  TRY(const std::string reserve, storage.text_or("reserve", "1GiB"));
+  TRY(config.storage_reserve, size_of(storage, "reserve", reserve));
+  TRY(const std::string rate, storage.text_or("scrub_rate", "20MiB"));
+  TRY(config.scrub_rate, size_of(storage, "scrub_rate", rate));
   return storage.finish();
 }
 

@@ -6,6 +6,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "blob/http/service.h"
+#include "care.h"
 #include "config.h"
 #include "console/console.h"
 #include "data/http/api.h"
@@ -59,7 +60,11 @@ Result<void> run(const HubConfig& config) {
   TRY(auto issuer,
       identity::TokenIssuer::open(config.data + "/pki/issuer.key", config.domain, clock));
   TRY_VOID(first_token(config, *issuer, clock));
-  TRY(auto objects, store::open_file_objects({config.data + "/content"}, *storage_db));
+  store::FileObjectsOptions contents;
+  contents.directory = config.data + "/content";
+  contents.reserve = config.storage_reserve;
+  TRY(auto objects, store::open_file_objects(contents, *storage_db));
+  store::ContentCare care(contents.directory, *storage_db, clock, config.scrub_rate);
   TRY(auto blobs, blob::Blobs::open(*storage_db, *objects, clock));
   blobs->set_settings([&known = config.storage_accounts](std::string_view account) {
     const auto own = known.find(std::string(account));
@@ -80,6 +85,7 @@ Result<void> run(const HubConfig& config) {
   http::Router api(http::json_error, IotPart::authenticator(*issuer, iot));
   console::mount(api, *accounts, view);
   data::mount(api, *assets);
+  mount_care(api, care, *storage_db);
   TRY(iot, IotPart::open(config, clock, *issuer, api));
   TRY(const Images images, open_images(config, *storage_db, *objects, clock, api));
   TRY(const auto training, TrainingPart::open(config,
@@ -107,6 +113,7 @@ Result<void> run(const HubConfig& config) {
   }
   TaskGroup group;
   group.spawn(runtime.next_executor(), "sweep", sweep(*images.registry, *blobs));
+  group.spawn(runtime.next_executor(), "scrub", care.scrub());
   const std::string http = doors.http(), https = doors.https(), mqtt = iot->address();
   const RunFile running(config.data + "/run.json",
                         {{"http", http}, {"blob", doors.blob()}, {"https", https}, {"mqtt", mqtt}});

@@ -46,6 +46,7 @@ Error Error::with_context(std::string_view context) && {
 
 Error errno_error(int number, std::string_view what) {
   Code code = Code::internal;
+  std::string_view reason;
   switch (number) {
     case ENOENT:
     case ENOTDIR:
@@ -63,6 +64,9 @@ Error errno_error(int number, std::string_view what) {
       break;
     case ENOSPC:
     case EDQUOT:
+      code = Code::unavailable;
+      reason = "disk_full";
+      break;
     case EMFILE:
     case ENFILE:
     case ENOMEM:
@@ -82,7 +86,7 @@ Error errno_error(int number, std::string_view what) {
     default:
       break;
   }
-  return Error(code, std::string(what) + ": " + std::strerror(number));
+  return Error(code, reason, std::string(what) + ": " + std::strerror(number));
 }
 
 }  // namespace holdfast

@@ -62,8 +62,8 @@ inline std::unexpected<Error> fail(Code code, std::string_view reason, std::stri
 }
 
 // The Error of the errno value `number`: ENOENT → not_found, EACCES/EPERM → denied, EEXIST →
-// conflict, ENOSPC/EDQUOT/EMFILE/ENOMEM → unavailable, others → internal. The message ends with
-// strerror's text.
+// conflict, ENOSPC/EDQUOT → unavailable "disk_full", EMFILE/ENOMEM → unavailable, others →
+// internal. The message ends with strerror's text.
 Error errno_error(int number, std::string_view what);
 
 }  // namespace holdfast

@@ -93,6 +93,7 @@ CLI::App* add_verb(CLI::App& noun, Chosen& chosen, const std::string& name, cons
 
 // Each noun adds its verbs.
 void add_storage(CLI::App& app, Chosen& chosen);
+void add_storage_care(CLI::App& storage, Chosen& chosen);
 void add_blob(CLI::App& storage, Chosen& chosen);
 void add_transfer(CLI::App& storage, Chosen& chosen);
 void add_share(CLI::App& app, Chosen& chosen);

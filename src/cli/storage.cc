@@ -227,6 +227,7 @@ void add_storage(CLI::App& app, Chosen& chosen) {
   }
 
   add_blob(*storage, chosen);
+  add_storage_care(*storage, chosen);
   add_transfer(*storage, chosen);
 
   CLI::App* sas = storage->add_subcommand("sas", "Shared access signatures")->require_subcommand(1);

@@ -79,6 +79,7 @@ constexpr Row kByReason[] = {
     {"both_checksums", 400, "BothCrc64AndMd5HeaderPresent"},
     {"invalid_range", 416, "InvalidRange"},
     {"body_too_large", 413, "RequestBodyTooLarge"},
+    {"disk_full", 507, "InsufficientStorage"},
     {"missing_authorization", 401, "NoAuthenticationInformation"},
     {"authentication_failed", 403, "AuthenticationFailed"},
     {"sas_query", 403, "AuthenticationFailed"},

@@ -17,9 +17,9 @@ class ContentSource final : public ByteSource {
   uint64_t at_, end_;
 };
 
-// A short stretch is read at once; of a long one the first stored block is checked now, each further one
-// before it goes out by sendfile: a damaged one cuts the connection. The stretch must lie inside
-// the content. Blocking, for one block. internal "content_damaged".
+// A short stretch is read at once; of a long one the first stored block is checked now, each
+// further one before it goes out by sendfile: a damaged one cuts the connection. The stretch must
+// lie inside the content. Blocking, for one block. internal "content_damaged".
 Result<void> set_body(http::Response& response, const std::shared_ptr<OpenContent>& content,
                       uint64_t first, uint64_t size);
 

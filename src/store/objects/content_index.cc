@@ -64,9 +64,10 @@ Result<ContentId> add(Tx& tx, const StagedContent& staged) {
        std::string_view(staged.file), static_cast<int64_t>(staged.sum)}));
   const auto id = static_cast<ContentId>(tx.last_insert_id());
   if (small)
-    TRY_VOID(
-        tx.run("INSERT INTO segment VALUES(?, 1) ON CONFLICT(number) DO UPDATE SET live = live + 1",
-               {staged.segment}));
+    TRY_VOID(tx.run(
+        "INSERT INTO segment VALUES(?, 1, ?) ON CONFLICT(number) DO UPDATE SET live = live + 1, "
+        "bytes = bytes + excluded.bytes",
+        {staged.segment, static_cast<int64_t>(staged.size)}));
   return id;
 }
 
@@ -113,6 +114,26 @@ Result<std::vector<StagedContent>> pieces(Tx& tx, ContentId id) {
   return out;
 }
 
+Result<std::vector<StagedContent>> stored_after(Tx& tx, int64_t id, size_t limit) {
+  std::vector<StagedContent> out;
+  TRY_VOID(
+      tx.each("SELECT id, segment, offset, size, crc, file, sum FROM content WHERE id > ? AND kind "
+              "IN (1, 2) AND refs > 0 ORDER BY id LIMIT ?",
+              {id, static_cast<int64_t>(limit)}, [&](const Row& row) {
+                StagedContent at;
+                at.id = row.integer(0);
+                at.segment = row.integer(1);
+                at.offset = static_cast<uint64_t>(row.integer(2));
+                at.size = static_cast<uint64_t>(row.integer(3));
+                at.crc = static_cast<uint64_t>(row.integer(4));
+                at.file = std::string(row.text(5));
+                at.sum = static_cast<Checksum>(row.integer(6));
+                out.push_back(std::move(at));
+                return true;
+              }));
+  return out;
+}
+
 Result<void> record_damage(Tx& tx, ContentId id, uint64_t at, std::string_view what, WallTime now) {
   const auto found = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
   TRY_VOID(
@@ -135,6 +156,53 @@ Result<std::vector<Damage>> damages(Tx& tx, size_t limit) {
                      return true;
                    }));
   return out;
+}
+
+Result<std::vector<SparseSegment>> segments_with(Tx& tx, uint64_t most, int64_t before) {
+  std::vector<SparseSegment> out;
+  TRY_VOID(tx.each(
+      "SELECT number, live, bytes FROM segment WHERE bytes <= ? AND number < ? AND number < "
+      "(SELECT max(number) FROM segment)",
+      {static_cast<int64_t>(most), before}, [&](const Row& row) {
+        out.push_back(SparseSegment{row.integer(0), static_cast<uint64_t>(row.integer(1)),
+                                    static_cast<uint64_t>(row.integer(2))});
+        return true;
+      }));
+  return out;
+}
+
+Result<std::vector<StagedContent>> held_by(Tx& tx, int64_t segment) {
+  std::vector<int64_t> ids;
+  TRY_VOID(tx.each("SELECT id FROM content WHERE kind = 1 AND segment = ? AND refs > 0", {segment},
+                   [&](const Row& row) {
+                     ids.push_back(row.integer(0));
+                     return true;
+                   }));
+  std::vector<StagedContent> out;
+  for (const int64_t id : ids) TRY_VOID(collect(tx, id, out, 0));
+  return out;
+}
+
+Result<void> move(Tx& tx, const StagedContent& from, const StagedContent& to) {
+  TRY(const int64_t moved,
+      tx.run("UPDATE content SET segment = ?, offset = ?, crc = ?, sum = ? WHERE id = ? AND kind = "
+             "1 AND segment = ?",
+             {to.segment, static_cast<int64_t>(to.offset), static_cast<int64_t>(to.crc),
+              static_cast<int64_t>(to.sum), from.id, from.segment}));
+  if (moved == 0) return {};  // it went meanwhile
+  const auto size = static_cast<int64_t>(from.size);
+  TRY_VOID(tx.run("UPDATE segment SET live = live - 1, bytes = bytes - ? WHERE number = ?",
+                  {size, from.segment}));
+  TRY_VOID(
+      tx.run("INSERT INTO segment VALUES(?, 1, ?) ON CONFLICT(number) DO UPDATE SET live = live + "
+             "1, bytes = bytes + excluded.bytes",
+             {to.segment, size}));
+  return {};
+}
+
+Result<void> forget_segment(Tx& tx, int64_t number) {
+  TRY_VOID(tx.run("DELETE FROM segment WHERE number = ? AND live = 0", {number}));
+  return {};
 }
 
 Result<Swept> sweep_group(Tx& tx) {
@@ -172,7 +240,8 @@ Result<Swept> sweep_group(Tx& tx) {
     }
     if (content.kind == kFile) swept.files.push_back(std::move(content.file));
     if (content.kind == kSegment) {
-      TRY_VOID(tx.run("UPDATE segment SET live = live - 1 WHERE number = ?", {content.segment}));
+      TRY_VOID(tx.run("UPDATE segment SET live = live - 1, bytes = bytes - ? WHERE number = ?",
+                      {content.size, content.segment}));
       touched.insert(content.segment);
     }
     TRY_VOID(tx.run("DELETE FROM content_damage WHERE content = ?", {content.id}));

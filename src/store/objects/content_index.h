@@ -21,6 +21,9 @@ Result<void> release(Tx& tx, ContentId id);
 // Where the bytes of a content lie, in order. not_found.
 Result<std::vector<StagedContent>> pieces(Tx& tx, ContentId id);
 
+// The stored contents after `id` that somebody holds, in the order of their ids.
+Result<std::vector<StagedContent>> stored_after(Tx& tx, int64_t id, size_t limit);
+
 // What was found damaged, once for each place, unless no one holds it; it goes with its content.
 Result<void> record_damage(Tx& tx, ContentId id, uint64_t at, std::string_view what, WallTime now);
 Result<std::vector<Damage>> damages(Tx& tx, size_t limit);
@@ -34,5 +37,18 @@ struct Swept {
 };
 // A group of contents that no one holds.
 Result<Swept> sweep_group(Tx& tx);
+
+// Segments before `before`, and not the newest, whose contents have at most `most` bytes.
+struct SparseSegment {
+  int64_t number = 0;
+  uint64_t live = 0, bytes = 0;
+};
+Result<std::vector<SparseSegment>> segments_with(Tx& tx, uint64_t most, int64_t before);
+// What somebody holds of a segment.
+Result<std::vector<StagedContent>> held_by(Tx& tx, int64_t segment);
+// The content `from` has the same bytes at `to` from now on; nothing where it went meanwhile.
+Result<void> move(Tx& tx, const StagedContent& from, const StagedContent& to);
+// The row of an empty one whose file is gone.
+Result<void> forget_segment(Tx& tx, int64_t number);
 
 }  // namespace holdfast::store::content_index

@@ -72,12 +72,51 @@ TEST_F(FileObjects, ASweepSparesWhatIsStaged) {
   EXPECT_EQ(read(*find(id)), text(3000, 'b'));
 }
 
-TEST_F(FileObjects, WhatWasNeverAddedIsReclaimedAtOpen) {
-  put("kept");
-  (void)stage(text(20'000, 'a'));
-  EXPECT_EQ(files(), 1u);
-  open();
-  EXPECT_EQ(files(), 0u);
+// Of a segment of which most has gone, the rest moves, and its file goes at the sweep after.
+TEST_F(FileObjects, SegmentsAreMovedTogether) {
+  std::vector<ContentId> ids;
+  for (int i = 0; i < 30; ++i) ids.push_back(put(text(2000, static_cast<char>('a' + i))));
+  const auto segments = [this] {
+    size_t count = 0;
+    for (const auto& entry : fs::directory_iterator(folder.path / "content/segments"))
+      count += entry.is_regular_file() ? 1 : 0;
+    return count;
+  };
+  ASSERT_EQ(segments(), 6u);
+  open();  // nothing is staged any more
+  put("opens the segment after");
+  std::vector<std::pair<ContentId, std::string>> kept;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (i % 5 == 3) {
+      kept.emplace_back(ids[i], text(2000, static_cast<char>('a' + i)));
+    } else {
+      release(ids[i]);
+    }
+  }
+  const auto reader = *find(kept[0].first);
+  ASSERT_TRUE(run_task(objects->sweep()));
+  EXPECT_EQ(segments(), 7u + 1u) << "they stay for one sweep";
+  ASSERT_TRUE(run_task(objects->sweep()));
+  EXPECT_LE(segments(), 3u);
+  EXPECT_EQ(read(reader), kept[0].second);
+  for (int round = 0; round < 2; ++round) {
+    for (const auto& [id, bytes] : kept) {
+      EXPECT_EQ(read(*find(id)), bytes);
+      EXPECT_TRUE(run_task(objects->verify(id)));
+    }
+    open();
+  }
+}
+
+TEST_F(FileObjects, AnotherFormatIsRefused) {
+  objects.reset();
+  std::ofstream(folder.path / "content/VERSION") << "holdfast contents 3\n";
+  FileObjectsOptions options;
+  options.directory = folder.path / "content";
+  const auto opened = open_file_objects(options, *database);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code(), Code::unsupported);
+  EXPECT_NE(opened.error().message().find("contents 3"), std::string::npos);
 }
 
 TEST_F(FileObjects, AChangedByteIsFoundByVerify) {

@@ -66,8 +66,10 @@ Task<Result<uint64_t>> IndexedObjects::sweep() {
     auto clean = [this, &swept] { erase(swept); };
     co_await pool_.run(std::move(clean));
     freed += swept.bytes;
-    if (swept.rows == 0) co_return freed;  // a list's parts become free only with it
+    if (swept.rows == 0) break;  // a list's parts become free only with it
   }
+  if (auto settled = co_await settle(); !settled) co_return settled;
+  co_return freed;
 }
 
 Result<std::vector<StoredPiece>> IndexedObjects::pieces(Tx& tx, ContentId id) {

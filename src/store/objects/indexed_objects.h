@@ -31,7 +31,11 @@ class IndexedObjects : public ObjectStore, protected DamageReports {
   // On the pool, after the index has let go of them.
   virtual void erase(const content_index::Swept& swept) = 0;
 
+  // After each sweep: space that has become free is given back. Returns the bytes.
+  virtual Task<Result<uint64_t>> settle() { co_return uint64_t{0}; }
+
   BlockingPool& pool() { return pool_; }
+  Database& database() { return database_; }
   void damaged(ContentId id, uint64_t at, const std::string& what) override;
 
  private:

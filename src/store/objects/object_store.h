@@ -40,7 +40,7 @@ class StagedContent {
 class ContentWriter {
  public:
   virtual ~ContentWriter() = default;  // unfinished: the bytes are dropped
-  // unavailable on a full disk.
+  // unavailable "disk_full".
   virtual Task<Result<void>> append(ByteView bytes) = 0;
   // Returns after the bytes are on disk. A failed fsync is `internal` and the bytes are lost to the
   // caller.
@@ -72,7 +72,7 @@ struct Damage {
 class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
-  // `size_hint` nullopt: unknown. Any thread.
+  // `size_hint` nullopt: unknown. Any thread. unavailable "disk_full".
   virtual Task<Result<std::unique_ptr<ContentWriter>>> create(
       std::optional<uint64_t> size_hint) = 0;
 
@@ -99,6 +99,7 @@ struct FileObjectsOptions {
   uint64_t segment_limit = 64ull << 20;  // a new segment after this many bytes
   uint64_t small_limit = 256 << 10;      // larger contents are files of their own
   unsigned threads = 2;                  // for large contents
+  uint64_t reserve = 0;                  // bytes of the disk that new contents leave free
 };
 // `database` must outlive the store; its tables are migrated here (component "objects").
 Result<std::unique_ptr<ObjectStore>> open_file_objects(FileObjectsOptions options,

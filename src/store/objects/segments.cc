@@ -40,17 +40,38 @@ Task<Result<StagedContent>> Segments::append(std::string bytes) {
 }
 
 Result<void> Segments::next_segment() {
-  const std::string path = directory_ + "/" + name_of(number_ + 1);
-  TRY(Fd fd, open_file(path, O_RDWR | O_CREAT | O_EXCL, 0640));
+  // A file of that number may be left from a stop before anything in it was added.
+  int64_t number = number_;
+  Result<Fd> fd = fail(Code::conflict, "");
+  while (!fd && fd.error().code() == Code::conflict)
+    fd = open_file(directory_ + "/" + name_of(++number), O_RDWR | O_CREAT | O_EXCL, 0640);
+  if (!fd) return std::unexpected(fd.error());
   if (auto synced = sync_directory(directory_); !synced) {
-    ::unlink(path.c_str());  // or the next try finds its name taken, and so does every one after it
+    ::unlink((directory_ + "/" + name_of(number)).c_str());
     return synced;
   }
-  writing_ = std::make_shared<Fd>(std::move(fd));
+  writing_ = std::make_shared<Fd>(std::move(*fd));
   const std::lock_guard lock(mutex_);
-  open_[++number_] = writing_;
+  number_ = number;
+  open_[number_] = writing_;
   end_ = 0;
   return {};
+}
+
+// `bytes` at `start`, durable.
+Result<void> Segments::write_out(const std::string& bytes, uint64_t start) {
+  auto written = planted::write(writing_->get(), bytes, start);
+  if (written) written = planted::sync(writing_->get());
+  if (written) return written;
+  // On a full disk the group is cut off again, and the file goes on once there is space. What
+  // another failure left behind is unknown: nothing more goes into this file.
+  if (written.error().reason() == "disk_full" &&
+      ::ftruncate(writing_->get(), static_cast<off_t>(start)) == 0) {
+    end_ = start;
+  } else {
+    writing_.reset();
+  }
+  return written;
 }
 
 Result<void> Segments::write_group(std::vector<std::unique_ptr<Piece>>& pieces) {
@@ -59,8 +80,7 @@ Result<void> Segments::write_group(std::vector<std::unique_ptr<Piece>>& pieces) 
   for (auto& piece : pieces) {
     if (!writing_ || end_ >= limit_) {
       if (!all.empty()) {
-        TRY_VOID(planted::write(writing_->get(), all, start));
-        TRY_VOID(planted::sync(writing_->get()));
+        TRY_VOID(write_out(all, start));
         all.clear();
       }
       TRY_VOID(next_segment());
@@ -71,16 +91,12 @@ Result<void> Segments::write_group(std::vector<std::unique_ptr<Piece>>& pieces) 
     end_ += piece->bytes.size();
     all += piece->bytes;
   }
-  auto written = planted::write(writing_->get(), all, start);
-  if (written) written = planted::sync(writing_->get());
   {
     const std::lock_guard lock(mutex_);
     for (const auto& piece : pieces)
       staged_at_[piece->staged.segment] = std::chrono::steady_clock::now();
   }
-  // What a failed write or sync left behind is unknown: nothing more goes into this file.
-  if (!written) writing_.reset();
-  return written;
+  return write_out(all, start);
 }
 
 Result<std::shared_ptr<Fd>> Segments::file(int64_t number) {

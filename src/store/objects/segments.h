@@ -36,6 +36,7 @@ class Segments {
     StagedContent staged;
   };
   Result<void> write_group(std::vector<std::unique_ptr<Piece>>& pieces);
+  Result<void> write_out(const std::string& bytes, uint64_t start);
   Result<void> next_segment();
 
   const std::string directory_;

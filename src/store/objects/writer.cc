@@ -6,12 +6,17 @@
 #include <filesystem>
 
 #include "base/digest.h"
+#include "store/objects/planted.h"
 
 namespace holdfast::store {
 
-FileContentWriter::FileContentWriter(Segments& segments, BlockingPool& pool, std::string files,
-                                     uint64_t small_limit)
-    : segments_(segments), pool_(pool), files_(std::move(files)), small_limit_(small_limit) {}
+FileContentWriter::FileContentWriter(Segments& segments, BlockingPool& pool, const DiskSpace& space,
+                                     std::string files, uint64_t small_limit)
+    : segments_(segments),
+      pool_(pool),
+      space_(space),
+      files_(std::move(files)),
+      small_limit_(small_limit) {}
 
 FileContentWriter::~FileContentWriter() {
   if (fd_ && !finished_) ::unlink(path().c_str());
@@ -24,6 +29,7 @@ Task<Result<void>> FileContentWriter::append(ByteView bytes) {
     co_return Result<void>();
   }
   auto work = [this, bytes]() -> Result<void> {
+    TRY_VOID(space_.has(bytes.size()));
     if (!fd_) {
       TRY_VOID(begin_file());
       TRY_VOID(put(as_bytes(small_)));
@@ -42,6 +48,7 @@ Task<Result<StagedContent>> FileContentWriter::finish() {
     TRY_VOID(write_all(fd_.get(), as_bytes(table)));
     TRY_VOID(sync_data(fd_.get()));
     TRY_VOID(sync_directory(std::filesystem::path(path()).parent_path()));
+    TRY_VOID(planted::publish(path()));
     finished_ = true;
     return staged_;
   };

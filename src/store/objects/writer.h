@@ -6,6 +6,7 @@
 
 #include "net/runtime.h"
 #include "store/objects/checksums.h"
+#include "store/objects/disk_space.h"
 #include "store/objects/segments.h"
 
 namespace holdfast::store {
@@ -13,8 +14,8 @@ namespace holdfast::store {
 class FileContentWriter final : public ContentWriter {
  public:
   // `files` is the directory of large contents. All references must outlive it.
-  FileContentWriter(Segments& segments, BlockingPool& pool, std::string files,
-                    uint64_t small_limit);
+  FileContentWriter(Segments& segments, BlockingPool& pool, const DiskSpace& space,
+                    std::string files, uint64_t small_limit);
   ~FileContentWriter() override;
   Task<Result<void>> append(ByteView bytes) override;
   Task<Result<StagedContent>> finish() override;
@@ -26,6 +27,7 @@ class FileContentWriter final : public ContentWriter {
 
   Segments& segments_;
   BlockingPool& pool_;
+  const DiskSpace& space_;
   const std::string files_;
   const uint64_t small_limit_;
   std::string small_;

@@ -68,6 +68,7 @@ Error SqliteConnection::error(int code) const {
     case SQLITE_CONSTRAINT:
       return Error(Code::conflict, text);
     case SQLITE_FULL:
+      return Error(Code::unavailable, "disk_full", text);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_NOMEM:

@@ -171,9 +171,10 @@ class SqliteDatabase final : public Database {
           any = any || outcomes[i].has_value();
           if (sqlite3_get_autocommit(writer_->native()) != 0) {
             // SQLite itself rolled everything back (disk full, I/O error): nobody has succeeded.
-            commit = fail(Code::unavailable, "the database could not write: " +
-                                                 (outcomes[i] ? std::string("rolled back")
-                                                              : outcomes[i].error().message()));
+            commit = fail(
+                Code::unavailable, outcomes[i] ? std::string_view() : outcomes[i].error().reason(),
+                "the database could not write: " +
+                    (outcomes[i] ? std::string("rolled back") : outcomes[i].error().message()));
             break;
           }
         }
@@ -194,7 +195,8 @@ class SqliteDatabase final : public Database {
     if (sqlite3_get_autocommit(writer_->native()) == 0) (void)writer_->run("ROLLBACK");
     log::error("database", "a commit failed",
                {{"path", options_.path}, {"error", ended.error().message()}});
-    return fail(broken_ ? Code::internal : ended.error().code(), ended.error().message());
+    if (broken_) return fail(Code::internal, ended.error().message());
+    return std::unexpected(ended.error());
   }
 
   void read_loop(SqliteConnection& connection) {
