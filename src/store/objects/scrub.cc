@@ -112,6 +112,7 @@ Task<Result<void>> ContentCare::pass() {
     CO_TRY(const auto group, co_await database_.read(std::move(next)));
     if (group.empty()) break;
     for (const StagedContent& content : group) {
+      CO_TRY_VOID(co_await sleep_for(std::chrono::nanoseconds(1)));  // a stop is seen here
       CO_TRY_VOID(co_await scrub_one(content));
       if (round != round_) co_return Result<void>();  // the next look begins the new one
       read_ += content.size;
