@@ -85,6 +85,10 @@ class Account:
         return BlobServiceClient(self.endpoint, credential=credential or self.key, **options)
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes over ten seconds; run by its own name or -m slow")
+
+
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory):
     if not (BIN / "holdfast-hub").exists():
@@ -111,3 +115,9 @@ def container(service):
     made = service.get_container_client("tests")
     made.create_container()
     return made
+
+
+@pytest.fixture
+def connection_string(account) -> str:
+    return (f"DefaultEndpointsProtocol=http;AccountName={account.name};AccountKey={account.key};"
+            f"BlobEndpoint={account.endpoint};")

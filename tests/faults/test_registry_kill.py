@@ -1,4 +1,5 @@
 """kill -9 of the hub while images are pushed: no image is half there, and what was acknowledged is there."""
+import http.client
 import json
 import os
 import pathlib
@@ -93,13 +94,22 @@ class Pusher(threading.Thread):
         self.manifests[f"models/{name}", "latest"] = json.loads(answer[2])["digest"]
 
 
+def stored(api: Http, repository: str, digest: str) -> tuple[int | str, bytes]:
+    """A blob's status and bytes; damage that is found on the way ends the answer short."""
+    try:
+        status, _, body = api.ask("GET", f"/v2/{repository}/blobs/{digest}")
+    except http.client.IncompleteRead as cut:
+        return "cut short", cut.partial
+    return status, body
+
+
 def judge(api: Http, pushers: list[Pusher]) -> list[str]:
     """What is wrong in the registry, from outside."""
     problems = []
     for pusher in pushers:
         problems += pusher.failures
         for (repository, digest), data in pusher.blobs.items():
-            status, _, body = api.ask("GET", f"/v2/{repository}/blobs/{digest}")
+            status, body = stored(api, repository, digest)
             if status != 200 or body != data:
                 problems.append(f"acknowledged blob {repository} {digest}: {status}")
         for (repository, tag), digest in pusher.manifests.items():
@@ -122,7 +132,7 @@ def judge(api: Http, pushers: list[Pusher]) -> list[str]:
             for blob in [described["config"], *described["layers"]]:
                 if blob["digest"] in whole:
                     continue
-                status, _, body = api.ask("GET", f"/v2/{repository}/blobs/{blob['digest']}")
+                status, body = stored(api, repository, blob["digest"])
                 if status != 200 or sha256(body) != blob["digest"] or len(body) != blob["size"]:
                     problems.append(f"{repository}:{tag} is half there: {blob['digest']} {status}")
                 whole.add(blob["digest"])

@@ -35,6 +35,8 @@ class PieceContent final : public OpenContent {
   }
 
   Result<void> read_now(uint64_t offset, std::span<std::byte> into) const override {
+    if (offset > size_ || into.size() > size_ - offset)
+      return fail(Code::internal, "a content was read past its end");
     size_t done = 0;
     return each(offset, into.size(), [&](size_t index, uint64_t at, uint64_t count) {
       const auto part = into.subspan(done, count);
@@ -44,9 +46,11 @@ class PieceContent final : public OpenContent {
   }
 
   Task<Result<size_t>> read(uint64_t offset, std::span<std::byte> into) const override {
-    auto work = [this, offset, into]() -> Result<size_t> {
-      TRY_VOID(read_now(offset, into));
-      return into.size();
+    const uint64_t there = size_ - std::min(offset, size_);
+    const auto part = into.first(std::min<uint64_t>(into.size(), there));
+    auto work = [this, offset, part]() -> Result<size_t> {
+      TRY_VOID(read_now(offset, part));
+      return part.size();
     };
     co_return co_await pool_.run(std::move(work));
   }

@@ -57,6 +57,7 @@ class OpenContent {
   virtual http::FileRanges ranges(uint64_t offset, uint64_t size) const = 0;
   // Exactly these bytes. Blocking; for a few.
   virtual Result<void> read_now(uint64_t offset, std::span<std::byte> into) const = 0;
+  // What is there from `offset` on, as far as it fits; 0 at the end.
   virtual Task<Result<size_t>> read(uint64_t offset, std::span<std::byte> into) const = 0;
 };
 

@@ -31,6 +31,17 @@ TEST_P(ObjectContract, EverySizeComesBack) {
   }
 }
 
+TEST_P(ObjectContract, AReadEndsWhereTheContentDoes) {
+  for (const size_t size : {0u, 10u, 9000u}) {
+    const auto content = *find(put(text(size, 'a')));
+    std::vector<std::byte> room(20'000);
+    EXPECT_EQ(*run_task(content->read(0, room)), size);
+    EXPECT_EQ(*run_task(content->read(size, room)), 0u);
+    if (size > 0) EXPECT_EQ(*run_task(content->read(size - 1, room)), 1u);
+    EXPECT_FALSE(content->read_now(0, room));
+  }
+}
+
 TEST_P(ObjectContract, ConcatenationSharesTheBytesAndReadsAcross) {
   const ContentId a = put(text(3000, 'a')), b = put(text(9000, 'b'));
   const ContentId whole =

@@ -154,7 +154,7 @@ def test_a_deleted_container_comes_back(hub, service, container):
 
 def test_the_configuration_is_checked(hub, tmp_path):
     file = tmp_path / "hub.yaml"
-    for text, said in (("storage: {versions: true}", "versioning"), ("storage: {deleted-containers: 9000h}", "8760h"),
+    for text, said in (("storage: {versions: true}", "storage.versions: is not a known key"), ("storage: {deleted-containers: 9000h}", "8760h"),
                        ("storage: {accounts: {A: {versioning: true}}}", "lower-case"),
                        ("storage: {accounts: {site1: {versioning: maybe}}}", "versioning")):
         file.write_text(text)
