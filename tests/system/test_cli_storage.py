@@ -47,6 +47,7 @@ class Gate:
             while data := one.recv(64 << 10):
                 if self.limit is not None and self.passed > self.limit:
                     self.open.wait()
+                    break  # its client was killed meanwhile: what waited here counts for no one
                 self.passed += len(data)
                 other.sendall(data)
             other.shutdown(socket.SHUT_WR)
