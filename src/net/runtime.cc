@@ -18,17 +18,12 @@
 #include <thread>
 #include <vector>
 
+#include "base/cores.h"
+
 namespace holdfast {
 namespace {
 
 namespace asio = boost::asio;
-
-unsigned usable_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  return std::clamp(static_cast<unsigned>(CPU_COUNT(&set)), 1u, 16u);
-}
 
 void name_thread(std::string name) {
   name.resize(std::min<size_t>(name.size(), 15));  // the kernel's limit
@@ -104,7 +99,7 @@ struct Runtime::State {
 };
 
 Runtime::Runtime(unsigned threads) : state_(std::make_unique<State>()) {
-  if (threads == 0) threads = usable_cores();
+  if (threads == 0) threads = std::min(usable_cores(), 16u);
   for (unsigned i = 0; i < threads; ++i) state_->cores.push_back(std::make_unique<State::Core>());
 }
 

@@ -1,11 +1,10 @@
 #include "inference/openvino/openvino_engine.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <mutex>
 #include <utility>
 
+#include "base/cores.h"
 #include "inference/openvino/openvino_api.h"
 
 namespace holdfast::inference {
@@ -37,12 +36,6 @@ ov_element_type_e to_openvino(Datatype type) {
     if (ours == type) return theirs;
   }
   return ov_element_type_e::DYNAMIC;
-}
-
-int usable_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
 }
 
 Result<TensorInfo> describe(const Api& api, const ov_output_const_port_t* port) {
@@ -213,7 +206,7 @@ class OpenVinoEngine final : public Engine {
     auto model = own(api_, api_.ov_model_free, read);
     if (!model) return std::unexpected(refused(model.error(), path));
     // As many runs side by side as there are cores for; each with its own threads.
-    const int cores = usable_cores();
+    const int cores = static_cast<int>(usable_cores());
     const std::string lanes = std::to_string(std::max(1, cores / options_.threads));
     const std::string threads = std::to_string(std::max(cores, options_.threads));
     const ov_property_t properties[] = {
