@@ -237,15 +237,16 @@ TEST_F(BlobDomain, ETagsNeverRepeatAndGrowOverARestart) {
 TEST_F(BlobDomain, ServicePropertiesAreAnAccountsOwn) {
   const auto append = [this](std::string account, std::string more) {
     return reason_of(run_task(blobs->change_service_properties(
-        std::move(account),
-        [more](const std::string& present) -> Result<std::string> { return present + more; })));
+        std::move(account), [more](const std::string& present) -> Result<ServiceDocument> {
+          return ServiceDocument(present + more);
+        })));
   };
   EXPECT_EQ(*run_task(blobs->service_properties("site1")), "");
   EXPECT_EQ(append("site1", "<a/>"), "");
   EXPECT_EQ(append("site1", "<b/>"), "");
   EXPECT_EQ(*run_task(blobs->service_properties("site1")), "<a/><b/>");
   EXPECT_EQ(*run_task(blobs->service_properties("site2")), "");
-  const auto refuse = [](const std::string&) -> Result<std::string> {
+  const auto refuse = [](const std::string&) -> Result<ServiceDocument> {
     return fail(Code::invalid_argument, "test_refused", "no");
   };
   EXPECT_EQ(reason_of(run_task(blobs->change_service_properties("site1", refuse))), "test_refused");

@@ -56,7 +56,8 @@ const Call kWrites[] = {
     {"change_service_properties",
      [](TestBlobs& on) {
        return reason_of(run_task(on.blobs->change_service_properties(
-           "site1", [](const std::string&) -> Result<std::string> { return "<a/>"; })));
+           "site1",
+           [](const std::string&) -> Result<ServiceDocument> { return ServiceDocument("<a/>"); })));
      },
      false},
 };

@@ -110,7 +110,8 @@ struct AccountSettings {
 using SettingsOf = std::function<AccountSettings(std::string_view account)>;
 // A service's properties as a document, and what of it is for the domain.
 struct ServiceDocument {
-  ServiceDocument(std::string text_ = {}) : text(std::move(text_)) {}
+  ServiceDocument() = default;
+  explicit ServiceDocument(std::string text_) : text(std::move(text_)) {}
   std::string text;
   std::chrono::hours kept{0};  // deleted blobs
   bool permanent_delete = false;
