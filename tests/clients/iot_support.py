@@ -1,12 +1,15 @@
 """A hub with its TLS doors on an address of its own, for SDKs whose ports are fixed: 8883 for MQTT."""
 import json
 import pathlib
+import queue
 import random
 import subprocess
+import threading
 import time
 import urllib.parse
 
 from azure.iot.device import IoTHubDeviceClient, IoTHubModuleClient
+from azure.iot.device.exceptions import ClientError
 from conftest import BIN, Hub
 
 OWNER = "iothubowner"
@@ -84,6 +87,47 @@ class IotHub(Hub):
         status, twin = self.api("GET", path_of(address, "twins"))
         assert status == 200, twin
         return {k: v for k, v in twin["properties"]["reported"].items() if not k.startswith("$")}
+
+
+class Insistent:
+    """A client of the device SDK whose calls are repeated until they are acknowledged.
+
+    When the server is killed while paho's network thread writes, ssl.SSLEOFError ends that thread and nobody is told: the SDK goes on
+    waiting for ever. What runs a device would start it anew after a while of silence, and so does this."""
+
+    SILENCE = 10  # seconds
+
+    def __init__(self, make, listen):
+        """`make` makes a client, `listen` gives it its handlers, which the SDK asks the server for."""
+        self.make, self.listen = make, listen
+        self.client = make()
+        self.until_done(listen)
+
+    def until_done(self, call) -> None:
+        while True:
+            answer: queue.Queue = queue.Queue()
+            threading.Thread(target=self.attempt, args=(call, self.client, answer), daemon=True).start()
+            try:
+                error = answer.get(timeout=self.SILENCE)
+            except queue.Empty:
+                threading.Thread(target=self.client.shutdown, daemon=True).start()
+                self.client = self.make()
+                if call != self.listen:
+                    self.until_done(self.listen)
+                continue
+            if error is None:
+                return
+            if not isinstance(error, ClientError):
+                raise error
+            time.sleep(0.05)
+
+    @staticmethod
+    def attempt(call, client, answer: queue.Queue) -> None:
+        try:
+            call(client)
+            answer.put(None)
+        except Exception as error:  # noqa: BLE001: handed to who waits
+            answer.put(error)
 
 
 def path_of(address: str, what: str = "devices") -> str:

@@ -10,11 +10,10 @@ import time
 
 import pytest
 from azure.iot.device import IoTHubModuleClient
-from azure.iot.device.exceptions import ClientError
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
 from edge_support import ModuleEdge, ModuleHub  # noqa: E402
-from iot_support import wait_until  # noqa: E402
+from iot_support import Insistent, wait_until  # noqa: E402
 
 
 def module_pid(edge: ModuleEdge) -> int | None:
@@ -35,7 +34,6 @@ class Outsider(threading.Thread):
         super().__init__(daemon=True)
         for name in ("EdgeHubConnectionString", "EdgeModuleCACertificateFile"):
             monkeypatch.setenv(name, environment[name])
-        self.client = IoTHubModuleClient.create_from_edge_environment(connection_retry_interval=1)
         self.seen: dict[str, set[str]] = {}  # path → event ids
         self.sent: list[int] = []
         self.done = False
@@ -45,22 +43,17 @@ class Outsider(threading.Thread):
         assert message.input_name == "files" and message.message_id == event["id"]
         self.seen.setdefault(event["path"], set()).add(event["id"])
 
-    def insist(self, call) -> None:
-        while not self.done:
-            try:
-                return call()
-            except ClientError:
-                time.sleep(0.05)
+    def listen(self, client) -> None:
+        client.on_message_received = self.note
 
     def run(self):
-        self.client.on_message_received = self.note
-        self.insist(self.client.connect)
+        module = Insistent(lambda: IoTHubModuleClient.create_from_edge_environment(connection_retry_interval=1), self.listen)
         number = 0
         while not self.done:
             number += 1
-            self.insist(lambda: self.client.send_message_to_output(str(number), "results"))
+            module.until_done(lambda client: client.send_message_to_output(str(number), "results"))
             self.sent += [] if self.done else [number]
-        self.client.shutdown()
+        module.client.shutdown()
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -7,10 +7,9 @@ import threading
 import time
 
 import pytest
-from azure.iot.device.exceptions import ClientError
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
-from iot_support import IotHub, wait_until  # noqa: E402
+from iot_support import Insistent, IotHub, wait_until  # noqa: E402
 
 
 class Speaker(threading.Thread):
@@ -18,33 +17,26 @@ class Speaker(threading.Thread):
 
     def __init__(self, hub: IotHub, name: str):
         super().__init__(daemon=True)
-        key = hub.create(name)["authentication"]["symmetricKey"]["primaryKey"]
+        self.key = hub.create(name)["authentication"]["symmetricKey"]["primaryKey"]
         self.hub, self.name_, self.done = hub, name, False
-        self.client = hub.device(name, key, connection_retry_interval=1)
         self.sent: list[int] = []
         self.reported = 0
         self.desired: list[dict] = []
 
+    def listen(self, client) -> None:
+        client.on_twin_desired_properties_patch_received = self.desired.append
+
     def run(self):
-        self.until_done(self.client.connect)
-        self.client.on_twin_desired_properties_patch_received = self.desired.append
+        device = Insistent(lambda: self.hub.device(self.name_, self.key, connection_retry_interval=1), self.listen)
         number = 0
         while not self.done:
             number += 1
-            self.until_done(lambda: self.client.send_message(str(number)))
+            device.until_done(lambda client: client.send_message(str(number)))
             self.sent.append(number)
             if number % 5 == 0:
-                self.until_done(lambda: self.client.patch_twin_reported_properties({"count": number}))
+                device.until_done(lambda client: client.patch_twin_reported_properties({"count": number}))
                 self.reported = number
-        self.client.shutdown()
-
-    @staticmethod
-    def until_done(call):
-        while True:
-            try:
-                return call()
-            except ClientError:
-                time.sleep(0.05)
+        device.client.shutdown()
 
 
 @pytest.mark.parametrize("seed", [1, 2])
