@@ -2,6 +2,7 @@
 #include <malloc.h>
 
 #include <cstdio>
+#include <cstdlib>
 
 #include "base/files.h"
 #include "base/log.h"
@@ -19,19 +20,23 @@ namespace holdfast {
 namespace {
 
 // OpenVINO takes most networks, ONNX Runtime every ONNX model.
-Result<std::unique_ptr<inference::Engine>> open_engine(const ServeConfig& config) {
-  const auto onnxruntime = [threads = config.threads] {
-    return inference::open_onnxruntime({.threads = threads});
-  };
-  if (config.engine == "onnxruntime") return onnxruntime();
-  TRY(auto openvino, inference::open_openvino({.threads = config.threads}));
-  return std::make_unique<inference::EngineChoice>(std::move(openvino), onnxruntime);
+std::unique_ptr<inference::Engine> offer_engines(const ServeConfig& config) {
+  const int threads = config.threads;
+  std::vector<inference::EngineChoice::Offer> offers;
+  if (config.engine == "openvino")
+    offers.push_back({.platform = std::string(inference::kOpenVinoPlatform), .open = [threads] {
+                        return inference::open_openvino({.threads = threads});
+                      }});
+  offers.push_back({.platform = std::string(inference::kOnnxRuntimePlatform), .open = [threads] {
+                      return inference::open_onnxruntime({.threads = threads});
+                    }});
+  return std::make_unique<inference::EngineChoice>(std::move(offers));
 }
 
 Result<void> run(const ServeConfig& config) {
   TRY_VOID(claim_data_directory(config.data, "serve", 1));
   Runtime runtime;
-  TRY(auto engine, open_engine(config));
+  const auto engine = offer_engines(config);
   const inference::SchedulerOptions scheduling{
       .lanes = config.lanes > 0 ? config.lanes : runtime.size(),
       .queue = config.queue,
@@ -76,6 +81,8 @@ Result<void> run(const ServeConfig& config) {
 
 int main(int argc, char** argv) {
   mallopt(M_ARENA_MAX, 2);
+  // ONNX Runtime would keep a database of events in the home directory and send them to its makers.
+  ::setenv("ORT_DISABLE_TELEMETRY", "1", 1);  // NOLINT(concurrency-mt-unsafe): no thread yet
   auto config = holdfast::read_serve_config(argc, argv);
   if (!config) {
     std::fprintf(stderr, "holdfast serve: %s\n", config.error().message().c_str());

@@ -4,25 +4,32 @@
 
 namespace holdfast::inference {
 
-Result<std::unique_ptr<Model>> EngineChoice::load(const std::string& path) {
-  auto model = preferred_->load(path);
-  if (model) return model;
-  TRY(Engine * engine, other());
-  auto second = engine->load(path);
-  if (second)
-    log::info("inference", "the other engine takes this model",
-              {{"preferred", std::string(preferred_->platform())},
-               {"why not", model.error().message()},
-               {"engine", std::string(engine->platform())}});
-  return second;
+EngineChoice::EngineChoice(std::vector<Offer> offers) {
+  for (Offer& offer : offers) entries_.push_back({.offer = std::move(offer), .engine = nullptr});
 }
 
-Result<Engine*> EngineChoice::other() {
-  const std::lock_guard lock(mutex_);
-  if (!other_) {
-    TRY(other_, open_other_());
+Result<std::unique_ptr<Model>> EngineChoice::load(const std::string& path) {
+  Error refused(Code::unsupported, "there is no engine");
+  for (Entry& entry : entries_) {
+    TRY(Engine * engine, opened(entry));
+    auto model = engine->load(path);
+    if (model && &entry != &entries_.front())
+      log::info("inference", "not the preferred engine takes this model",
+                {{"preferred", std::string(platform())},
+                 {"why not", refused.message()},
+                 {"engine", entry.offer.platform}});
+    if (model) return model;
+    refused = std::move(model).error();
   }
-  return other_.get();
+  return std::unexpected(std::move(refused));
+}
+
+Result<Engine*> EngineChoice::opened(Entry& entry) {
+  const std::lock_guard lock(mutex_);
+  if (!entry.engine) {
+    TRY(entry.engine, entry.offer.open());
+  }
+  return entry.engine.get();
 }
 
 }  // namespace holdfast::inference

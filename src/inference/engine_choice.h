@@ -1,11 +1,12 @@
-// Two engines as one: a model is loaded by the preferred one, or by the other where that does not
-// take it. The other is opened when it is first needed, so that a library that no model needs takes
-// no memory.
+// Several engines as one: a model is loaded by the first that takes it. Each is opened when it is
+// first needed, so that a library that no model needs takes no memory.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <vector>
 
 #include "inference/engine.h"
 
@@ -13,22 +14,27 @@ namespace holdfast::inference {
 
 class EngineChoice final : public Engine {
  public:
-  using Open = std::function<Result<std::unique_ptr<Engine>>()>;
-  EngineChoice(std::unique_ptr<Engine> preferred, Open open_other)
-      : preferred_(std::move(preferred)), open_other_(std::move(open_other)) {}
+  struct Offer {
+    std::string platform;  // what the opened engine's platform() says
+    std::function<Result<std::unique_ptr<Engine>>()> open;
+  };
+  // The preferred one first; at least one.
+  explicit EngineChoice(std::vector<Offer> offers);
 
   // The preferred engine's; a loaded model tells its own.
-  std::string_view platform() const override { return preferred_->platform(); }
-  // Where neither takes it, the other's error; where the other cannot be opened, why.
+  std::string_view platform() const override { return entries_.front().offer.platform; }
+  // Where none takes it, the last one's error; where one that is asked cannot be opened, why.
   Result<std::unique_ptr<Model>> load(const std::string& path) override;
 
  private:
-  Result<Engine*> other();
+  struct Entry {
+    Offer offer;
+    std::unique_ptr<Engine> engine;
+  };
+  Result<Engine*> opened(Entry& entry);
 
-  std::unique_ptr<Engine> preferred_;
-  Open open_other_;
   std::mutex mutex_;
-  std::unique_ptr<Engine> other_;
+  std::vector<Entry> entries_;
 };
 
 }  // namespace holdfast::inference

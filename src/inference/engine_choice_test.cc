@@ -29,27 +29,40 @@ class EngineChoiceTest : public ::testing::Test {
     std::filesystem::remove(model_);
     std::filesystem::remove(broken_);
   }
-  EngineChoice::Open open_fake() {
-    return [this]() -> Result<std::unique_ptr<Engine>> {
-      ++opened_;
-      return std::make_unique<FakeEngine>();
-    };
+  EngineChoice::Offer fake() {
+    return {.platform = "fake", .open = [this]() -> Result<std::unique_ptr<Engine>> {
+              ++opened_;
+              return std::make_unique<FakeEngine>();
+            }};
+  }
+  static EngineChoice::Offer picky() {
+    return {.platform = "picky",
+            .open = []() -> Result<std::unique_ptr<Engine>> { return std::make_unique<Picky>(); }};
   }
   const std::string model_ = ::testing::TempDir() + "engine_choice_model";
   const std::string broken_ = ::testing::TempDir() + "engine_choice_broken";
   int opened_ = 0;
 };
 
-TEST_F(EngineChoiceTest, ThePreferredOneIsEnough) {
-  EngineChoice engine(std::make_unique<FakeEngine>(), open_fake());
-  const auto model = engine.load(model_);
-  ASSERT_TRUE(model);
-  EXPECT_EQ((*model)->platform(), "fake");
+TEST_F(EngineChoiceTest, NoneIsOpenedBeforeAModelComes) {
+  EngineChoice engine({fake(), picky()});
+  EXPECT_EQ(engine.platform(), "fake");
   EXPECT_EQ(opened_, 0);
 }
 
+TEST_F(EngineChoiceTest, ThePreferredOneIsEnough) {
+  EngineChoice engine(
+      {fake(), {.platform = "none", .open = []() -> Result<std::unique_ptr<Engine>> {
+                  return fail(Code::unavailable, "not installed");
+                }}});
+  const auto model = engine.load(model_);
+  ASSERT_TRUE(model);
+  EXPECT_EQ((*model)->platform(), "fake");
+  EXPECT_EQ(opened_, 1);
+}
+
 TEST_F(EngineChoiceTest, TheOtherOneIsOpenedOnceWhenItIsNeeded) {
-  EngineChoice engine(std::make_unique<Picky>(), open_fake());
+  EngineChoice engine({picky(), fake()});
   EXPECT_EQ(engine.platform(), "picky");
   for (int i = 0; i < 2; ++i) {
     const auto model = engine.load(model_);
@@ -61,9 +74,10 @@ TEST_F(EngineChoiceTest, TheOtherOneIsOpenedOnceWhenItIsNeeded) {
 }
 
 TEST_F(EngineChoiceTest, AnOtherThatIsNotThereSaysSo) {
-  EngineChoice engine(std::make_unique<Picky>(), []() -> Result<std::unique_ptr<Engine>> {
-    return fail(Code::unavailable, "not installed");
-  });
+  EngineChoice engine(
+      {picky(), {.platform = "none", .open = []() -> Result<std::unique_ptr<Engine>> {
+                   return fail(Code::unavailable, "not installed");
+                 }}});
   EXPECT_EQ(engine.load(model_).error().message(), "not installed");
 }
 

@@ -102,6 +102,8 @@ Task<Result<int>> Jobs::attempt(Claimed& claimed) {
   command.environment.emplace_back(
       "PATH", interpreter + ":" + (path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin"));
   command.environment.emplace_back("PYTHONUNBUFFERED", "1");  // the log is followed
+  command.environment.emplace_back("ORT_DISABLE_TELEMETRY",
+                                   "1");  // nothing of a job is told to anyone
   for (const Pairs& more : {job.spec.variables, given})
     command.environment.insert(command.environment.end(), more.begin(), more.end());
   command.arguments = {"/bin/sh", "-c", std::move(text)};

@@ -56,6 +56,7 @@ def test_answers_as_the_raw_runtime_does(serve):
 
 
 def test_only_what_is_used_is_in_memory(serve):
+    assert not mapped(serve.pid, "libopenvino") and not mapped(serve.pid, "libonnxruntime")
     assert serve.put("net", 1, conv_model())[0] == 201
     assert mapped(serve.pid, "libopenvino") == (serve.engine == "openvino")
     assert mapped(serve.pid, "libonnxruntime") == (serve.engine == "onnxruntime")
@@ -64,6 +65,18 @@ def test_only_what_is_used_is_in_memory(serve):
     client = triton.InferenceServerClient(serve.address)
     assert client.get_model_metadata("texts")["platform"] == "onnxruntime_onnx"
     client.close()
+
+
+def test_nothing_is_told_to_anyone(tmp_path, monkeypatch):
+    """ONNX Runtime would note its uses in the home directory, to send them on."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(home))
+    with Serve(tmp_path).running() as server:
+        assert server.put("net", 1, conv_model())[0] == 201
+        ask(server.address, RANDOM.normal(size=(2, 3, 16, 16)).astype(numpy.float32))
+    assert list(home.rglob("*")) == []
 
 
 def test_what_is_no_model_is_refused(serve):

@@ -12,8 +12,6 @@
 namespace holdfast::inference {
 namespace {
 
-constexpr std::string_view kPlatform = "onnxruntime_onnx";  // Triton's name
-
 constexpr std::pair<ONNXTensorElementDataType, Datatype> kTypes[] = {
     {ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL, Datatype::boolean},
     {ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8, Datatype::uint8},
@@ -80,7 +78,7 @@ class OnnxModel final : public Model {
     return {};
   }
 
-  std::string_view platform() const override { return kPlatform; }
+  std::string_view platform() const override { return kOnnxRuntimePlatform; }
   const Signature& signature() const override { return signature_; }
 
   Result<std::vector<Tensor>> run(const std::vector<TensorView>& inputs,
@@ -168,7 +166,7 @@ class OnnxEngine final : public Engine {
       : options_(options), env_(ORT_LOGGING_LEVEL_ERROR, "holdfast") {
     env_.DisableTelemetryEvents();
   }
-  std::string_view platform() const override { return kPlatform; }
+  std::string_view platform() const override { return kOnnxRuntimePlatform; }
 
   Result<std::unique_ptr<Model>> load(const std::string& path) override {
     try {

@@ -8,6 +8,8 @@
 
 namespace holdfast::inference {
 
+inline constexpr std::string_view kOnnxRuntimePlatform = "onnxruntime_onnx";  // Triton's name
+
 struct OnnxRuntimeOptions {
   int threads = 1;  // inside one run; 1 has no pool and no hand-off
 };

@@ -14,8 +14,6 @@ using openvino::Api;
 using openvino::own;
 using openvino::Owned;
 
-constexpr std::string_view kPlatform = "openvino";
-
 constexpr std::pair<ov_element_type_e, Datatype> kTypes[] = {
     {ov_element_type_e::OV_BOOLEAN, Datatype::boolean}, {ov_element_type_e::U8, Datatype::uint8},
     {ov_element_type_e::U16, Datatype::uint16},         {ov_element_type_e::U32, Datatype::uint32},
@@ -71,7 +69,7 @@ class OpenVinoModel final : public Model {
     return learn_ports(signature_.outputs, api_.ov_compiled_model_outputs_size,
                        api_.ov_compiled_model_output_by_index);
   }
-  std::string_view platform() const override { return kPlatform; }
+  std::string_view platform() const override { return kOpenVinoPlatform; }
   const Signature& signature() const override { return signature_; }
 
   Result<std::vector<Tensor>> run(const std::vector<TensorView>& inputs,
@@ -197,7 +195,7 @@ class OpenVinoEngine final : public Engine {
  public:
   OpenVinoEngine(const Api& api, Owned<ov_core_t> core, OpenVinoOptions options)
       : api_(api), core_(std::move(core)), options_(options) {}
-  std::string_view platform() const override { return kPlatform; }
+  std::string_view platform() const override { return kOpenVinoPlatform; }
 
   Result<std::unique_ptr<Model>> load(const std::string& path) override {
     const auto read = [&](ov_model_t** model) {

@@ -9,6 +9,8 @@
 
 namespace holdfast::inference {
 
+inline constexpr std::string_view kOpenVinoPlatform = "openvino";
+
 struct OpenVinoOptions {
   int threads = 1;  // inside one run
 };
