@@ -76,6 +76,31 @@ Result<void> parse_storage(YamlMap& map, HubConfig& config) {
   return storage.finish();
 }
 
+Result<void> parse_events(YamlMap& map, HubConfig& config) {
+  TRY(YamlMap events, map.map("events"));
+  TRY(YamlMap subscriptions, events.map("subscriptions"));
+  for (const std::string& name : subscriptions.keys()) {
+    TRY(YamlMap one, subscriptions.map(name));
+    TRY(auto parsed, events::parse_subscription(name, one));
+    TRY_VOID(one.finish());
+    config.subscriptions.push_back(std::move(parsed));
+  }
+  TRY_VOID(subscriptions.finish());
+  TRY_VOID(events.finish());
+  // Who listens to any account listens to those without an entry of their own as well.
+  for (auto& [account, settings] : config.storage_accounts) {
+    for (const events::Subscription& one : config.subscriptions)
+      settings.events = settings.events || events::listens(one, account);
+  }
+  for (const events::Subscription& one : config.subscriptions) {
+    if (one.account.empty() || config.storage_accounts.contains(one.account)) continue;
+    blob::AccountSettings own = config.storage_accounts[""];
+    own.events = true;
+    config.storage_accounts[one.account] = own;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<HubConfig> parse_hub_config(const std::string& text, const std::string& source) {
@@ -91,6 +116,7 @@ Result<HubConfig> parse_hub_config(const std::string& text, const std::string& s
   TRY_VOID(listen.finish());
   TRY_VOID(parse_jobs(map, config));
   TRY_VOID(parse_storage(map, config));
+  TRY_VOID(parse_events(map, config));
   TRY(config.names, map.texts_or("names", {}));
   TRY(const std::string database, map.text_or("database", "sqlite"));
   if (database != "sqlite")

@@ -11,6 +11,7 @@
 #include "console/console.h"
 #include "data/http/api.h"
 #include "doors.h"
+#include "events.h"
 #include "images.h"
 #include "iot.h"
 #include "net/run_file.h"
@@ -96,6 +97,7 @@ Result<void> run(const HubConfig& config) {
       status_sections({iot->hub(), *assets, training->jobs(), training->models(),
                        training->triggers(), *images.registry, *blobs, *accounts});
   console::mount_overview(api, view, sections, clock);
+  TRY(const auto events, EventsPart::open(config, *storage_db, *blobs, clock));
   TRY(auto tls, door_tls(config, clock));
 
   TRY(auto doors, Doors::open(runtime, config, tls, api, blob_router));
@@ -111,6 +113,7 @@ Result<void> run(const HubConfig& config) {
     doors.stop();
     return started;
   }
+  events->start(runtime, view.blob_url);
   TaskGroup group;
   group.spawn(runtime.next_executor(), "sweep", sweep(*images.registry, *blobs));
   group.spawn(runtime.next_executor(), "scrub", care.scrub());
@@ -123,6 +126,7 @@ Result<void> run(const HubConfig& config) {
   iot->stop();
   doors.stop();
   training->stop();
+  events->stop();
   group.cancel();
   run_task(group.join());
   return {};

@@ -10,6 +10,8 @@
 #include "blob/sql_pages_sql.h"
 #include "blob/sql_service_sql.h"
 #include "blob/sql_tags_sql.h"
+#include "blob/tell.h"
+#include "events/outbox.h"
 
 namespace holdfast::blob {
 
@@ -21,11 +23,23 @@ Result<std::unique_ptr<Blobs>> Blobs::open(store::Database& database, store::Obj
                                          {3, k_sql_operations_sql}, {4, k_sql_tags_sql},
                                          {5, k_sql_pages_sql},      {6, k_sql_history_sql}};
   TRY_VOID(database.migrate("blob", migrations));
+  TRY_VOID(events::migrate(database));
   return std::unique_ptr<Blobs>(new Blobs(database, objects, clock));
 }
 
 AccountSettings Blobs::settings(std::string_view account) const {
   return settings_ ? settings_(account) : AccountSettings();
+}
+
+void Blobs::observe(std::function<void(const BlobKey&)> observer) {
+  if (!observer_) {
+    observer_ = std::move(observer);
+    return;
+  }
+  observer_ = [before = std::move(observer_), observer = std::move(observer)](const BlobKey& key) {
+    before(key);
+    observer(key);
+  };
 }
 
 // Time-based, so that it also grows over restarts, and never the same twice.
@@ -40,7 +54,7 @@ uint64_t Blobs::next_etag() {
 // The new content takes the place of the old one, with all that belongs to it, in one transaction.
 Result<Info> Blobs::replace(Tx& tx, const FoundContainer& in, const std::string& name,
                             store::ContentId content, uint64_t size, const NewBlob& wanted,
-                            const Conditions& conditions) {
+                            const Conditions& conditions, std::string_view api) {
   TRY(auto there, find_blob(tx, in.id, name));
   std::optional<Info> old;
   if (there) old = there->info;
@@ -74,6 +88,8 @@ Result<Info> Blobs::replace(Tx& tx, const FoundContainer& in, const std::string&
   }
   TRY_VOID(save_blob(tx, in.id, content, info));
   TRY_VOID(drop_blocks(tx, objects_, in.id, name));
+  const Change change{Change::created, api, old ? &*old : nullptr};
+  TRY_VOID(tell(tx, *this, BlobKey(in.account, in.info.name, name), change, info, conditions));
   return info;
 }
 
@@ -91,7 +107,7 @@ Task<Result<Info>> Blobs::put_blob(BlobKey key, store::StagedContent content, Ne
   auto work = [this, key, content, wanted, conditions](Tx& tx) -> Result<Info> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
     TRY(const store::ContentId id, objects_.add(tx, content));
-    return replace(tx, in, key.name, id, content.size, wanted, conditions);
+    return replace(tx, in, key.name, id, content.size, wanted, conditions, "PutBlob");
   };
   auto done = co_await database_.write(std::move(work));
   if (done && observer_) observer_(key);
@@ -165,6 +181,8 @@ Task<Result<Info>> Blobs::set_properties(BlobKey key, std::optional<Pairs> heade
     info.etag = next_etag();
     settle_lease(info, info.modified);
     TRY_VOID(save_blob(tx, in.id, there->content, info));
+    const Change change{Change::properties, metadata ? "SetBlobMetadata" : "SetBlobProperties", {}};
+    TRY_VOID(tell(tx, *this, key, change, info, conditions));
     return info;
   };
   co_return co_await database_.write(std::move(work));

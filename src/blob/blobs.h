@@ -89,8 +89,8 @@ class Blobs {
   AccountSettings settings(std::string_view account) const;
 
   // Called after the commit of each blob that was put or deleted, on its thread; must not block.
-  // Set before the first request. A kill may come between: it is a hint to look, never the truth.
-  void observe(std::function<void(const BlobKey&)> observer) { observer_ = std::move(observer); }
+  // Each call, before the first request, adds one. A kill may come between: it is but a hint.
+  void observe(std::function<void(const BlobKey&)> observer);
 
   // Drops blocks of a week ago and what was kept for long enough; frees what no one holds.
   Task<Result<void>> sweep();
@@ -106,7 +106,7 @@ class Blobs {
       : database_(database), objects_(objects), clock_(clock) {}
   Result<Info> replace(store::Tx& tx, const FoundContainer& in, const std::string& name,
                        store::ContentId content, uint64_t size, const NewBlob& wanted,
-                       const Conditions& conditions);
+                       const Conditions& conditions, std::string_view api);
   uint64_t next_etag();
 
   store::Database& database_;

@@ -92,7 +92,8 @@ Task<Result<Info>> Blobs::put_block_list(BlobKey key, std::vector<BlockRef> bloc
     parts.reserve(chosen.size());
     for (const Known& known : chosen) parts.push_back(known.content);
     TRY(const store::ContentId whole_content, objects_.concatenate(tx, parts));
-    TRY(Info info, replace(tx, in, key.name, whole_content, size, wanted, conditions));
+    TRY(Info info,
+        replace(tx, in, key.name, whole_content, size, wanted, conditions, "PutBlockList"));
     for (size_t i = 0; i < blocks.size(); ++i) {
       TRY_VOID(tx.run("INSERT INTO committed_block VALUES(?, ?, ?, ?, ?, ?)",
                       {in.id, std::string_view(key.name), static_cast<int64_t>(i),

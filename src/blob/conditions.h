@@ -9,6 +9,11 @@
 
 namespace holdfast::blob {
 
+// The request that asked, for events about what it did.
+struct Asked {
+  std::string request_id, client_request_id;
+};
+
 // An ETag is a value or kAny ("*").
 struct Conditions {
   static constexpr uint64_t kAny = 0;
@@ -16,7 +21,9 @@ struct Conditions {
   std::optional<WallTime> if_modified_since, if_unmodified_since;
   std::shared_ptr<const TagFilter> if_tags;  // what is not there has none
   std::string lease_id;                      // "": none was named
-  bool create_only = false;  // the credential may make a blob, but not overwrite one
+  bool create_only = false;            // the credential may make a blob, but not overwrite one
+  std::shared_ptr<const Asked> asked;  // null: nobody outside
+  bool untold = false;                 // no event tells of it
 };
 
 enum class Write { replace, change };  // of the content, or of what is said about it

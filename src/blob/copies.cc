@@ -1,5 +1,6 @@
 #include "blob/blobs.h"
 #include "blob/kept.h"
+#include "blob/tell.h"
 
 namespace holdfast::blob {
 namespace {
@@ -100,7 +101,8 @@ Task<Result<Info>> Blobs::copy_blob(BlobKey to, BlobKey from, NewBlob wanted, Co
     made.sequence = source->info.sequence;
     if (made.headers.empty()) made.headers = source->info.headers;
     if (made.metadata.empty()) made.metadata = source->info.metadata;
-    TRY(Info info, replace(tx, in, to.name, source->content, source->info.size, made, conditions));
+    TRY(Info info,
+        replace(tx, in, to.name, source->content, source->info.size, made, conditions, "CopyBlob"));
     TRY_VOID(write_making(tx, in.id, to.name, making));
     return info;
   };
@@ -117,6 +119,8 @@ Task<Result<Info>> Blobs::set_tags(BlobKey key, Pairs tags, Conditions condition
     TRY_VOID(check_change(conditions, there->info, Write::change, clock_.now()));
     there->info.tags = tags;
     TRY_VOID(save(tx, in.id, *there));
+    const Change change{Change::properties, "SetBlobTags", {}};
+    TRY_VOID(tell(tx, *this, key, change, there->info, conditions));
     return std::move(there->info);
   };
   co_return co_await database_.write(std::move(work));
@@ -129,9 +133,12 @@ Task<Result<Info>> Blobs::set_tier(BlobKey key, std::string tier, Conditions con
     if (!there) return blob_not_found(key);
     TRY_VOID(check_change(conditions, there->info, Write::change, clock_.now()));
     if (there->info.type != BlobType::block) return wrong_type();
+    const Info before = there->info;
     there->info.tier = tier;
     there->info.tier_changed = clock_.now();
     TRY_VOID(save(tx, in.id, *there));
+    const Change change{Change::tier_changed, "SetBlobTier", &before};
+    TRY_VOID(tell(tx, *this, key, change, there->info, conditions));
     return std::move(there->info);
   };
   co_return co_await database_.write(std::move(work));

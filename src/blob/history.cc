@@ -1,6 +1,7 @@
 #include "blob/history.h"
 
 #include "blob/kept.h"
+#include "blob/tell.h"
 
 namespace holdfast::blob {
 
@@ -24,6 +25,8 @@ Task<Result<Info>> History::snapshot(BlobKey key, std::optional<Pairs> metadata,
     TRY_VOID(blobs_.objects_.retain(tx, there->content));
     TRY_VOID(keep(tx, in.id, *there, KeptState::snapshot, at));
     there->info.snapshot = at;
+    const Change change{Change::snapshot_made, "SnapshotBlob", {}};
+    TRY_VOID(tell(tx, blobs_, key, change, there->info, conditions));
     return std::move(there->info);
   };
   co_return co_await blobs_.database_.write(std::move(work));
@@ -66,6 +69,7 @@ Result<bool> History::remove_blob(Tx& tx, const BlobKey& key, const Conditions& 
   TRY_VOID(set_aside(tx, blobs_.objects_, in.id, *there, keeping, true, now));
   TRY_VOID(tx.run("DELETE FROM blob WHERE container = ? AND name = ?",
                   {in.id, std::string_view(key.name)}));
+  TRY_VOID(tell(tx, blobs_, key, {Change::deleted, "DeleteBlob", {}}, there->info, conditions));
   return !softly && !keeping.versions;
 }
 
@@ -98,6 +102,8 @@ Result<bool> History::remove_kept(Tx& tx, const BlobKey& key, const Conditions& 
       return fail(Code::conflict, "not_soft_deleted",
                   "The specified blob snapshot or version is not soft deleted.");
   }
+  const Change change{Change::snapshot_deleted, "DeleteBlob", {}};
+  TRY_VOID(tell(tx, blobs_, key, change, kept->blob.info, conditions));
   if (removal.permanent || keeping.kept.count() == 0) {
     TRY_VOID(drop_kept(tx, blobs_.objects_, in.id, key.name, at));
     return true;
@@ -108,9 +114,10 @@ Result<bool> History::remove_kept(Tx& tx, const BlobKey& key, const Conditions& 
 }
 
 Task<Result<void>> History::undelete(BlobKey key) {
-  auto work = [key](Tx& tx) -> Result<void> {
+  auto work = [this, key](Tx& tx) -> Result<void> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
     const std::string_view name = key.name;
+    TRY(const auto before, find_blob(tx, in.id, name));
     int64_t rows = 0;
     for (const auto& [from, to] :
          {std::pair(KeptState::deleted_snapshot, KeptState::snapshot),
@@ -132,6 +139,8 @@ Task<Result<void>> History::undelete(BlobKey key) {
       TRY(const auto versions, times_of(tx, in.id, name, KeptState::last_version));
       if (versions.empty()) return blob_not_found(key);
     }
+    if (there && !before)
+      TRY_VOID(tell(tx, blobs_, key, {Change::created, "UndeleteBlob", {}}, there->info, {}));
     return {};
   };
   auto done = co_await blobs_.database_.write(std::move(work));

@@ -39,7 +39,7 @@ Task<Result<Info>> PageBlobs::create(BlobKey key, uint64_t size, NewBlob wanted,
   auto work = [this, key, size, wanted, conditions](Tx& tx) -> Result<Info> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
     TRY(const ContentId map, page_map::make(tx));
-    return blobs_.replace(tx, in, key.name, map, size, wanted, conditions);
+    return blobs_.replace(tx, in, key.name, map, size, wanted, conditions, "PutBlob");
   };
   auto done = co_await blobs_.database_.write(std::move(work));
   if (done && blobs_.observer_) blobs_.observer_(key);

@@ -1,7 +1,6 @@
 // What containers and blobs are made of: plain types.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -9,6 +8,7 @@
 
 #include "base/clock.h"
 #include "blob/lease.h"
+#include "blob/settings.h"
 
 namespace holdfast::blob {
 
@@ -100,21 +100,6 @@ struct ListQuery {
   size_t limit = 5000;
   // What else is listed. `gone`: blobs of which there are but versions.
   bool snapshots = false, deleted = false, versions = false, gone = false, uncommitted = false;
-};
-
-// What the owner of an account asks for it.
-struct AccountSettings {
-  bool versioning = false;
-  std::chrono::seconds containers_kept{0};  // after their deletion
-};
-using SettingsOf = std::function<AccountSettings(std::string_view account)>;
-// A service's properties as a document, and what of it is for the domain.
-struct ServiceDocument {
-  ServiceDocument() = default;
-  explicit ServiceDocument(std::string text_) : text(std::move(text_)) {}
-  std::string text;
-  std::chrono::hours kept{0};  // deleted blobs
-  bool permanent_delete = false;
 };
 
 }  // namespace holdfast::blob

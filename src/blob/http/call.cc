@@ -154,6 +154,13 @@ Result<Conditions> conditions_of(const Call& call, Use use) {
   if (use == Use::write && (count > 2 || (count == 2 && !pair)))
     return fail(Code::invalid_argument, "multiple_conditions",
                 "Multiple condition headers are not supported.");
+  if (use == Use::write && call.blobs.settings(call.address.account).events) {
+    Asked asked;
+    asked.request_id = request.id;
+    const std::string_view own = request.headers.get_or("x-ms-client-request-id", "");
+    asked.client_request_id = own.substr(0, std::min<size_t>(own.size(), 1024));
+    conditions.asked = std::make_shared<const Asked>(std::move(asked));
+  }
   return conditions;
 }
 
