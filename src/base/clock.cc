@@ -59,6 +59,10 @@ MonoTime SystemClock::monotonic() const {
 
 std::string format_http_date(WallTime time) {
   const std::time_t t = duration_cast<seconds>(time.time_since_epoch()).count();
+  // What is asked for in a row is mostly of one second: a listing of what was written together.
+  thread_local std::time_t last = -1;
+  thread_local std::string text;
+  if (t == last && !text.empty()) return text;
   std::tm tm{};
   gmtime_r(&t, &tm);
   char out[64];
@@ -66,7 +70,9 @@ std::string format_http_date(WallTime time) {
                               kDays[static_cast<size_t>(tm.tm_wday)], tm.tm_mday,
                               kMonths[static_cast<size_t>(tm.tm_mon)], tm.tm_year + 1900,
                               tm.tm_hour, tm.tm_min, tm.tm_sec);
-  return std::string(out, static_cast<size_t>(n));
+  text.assign(out, static_cast<size_t>(n));
+  last = t;
+  return text;
 }
 
 Result<WallTime> parse_http_date(std::string_view text) {

@@ -1,8 +1,9 @@
 #include "base/digest.h"
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
 #include <zlib.h>
 
@@ -28,6 +29,24 @@ const EVP_MD* algorithm(HashKind kind) {
   }
   return sha256;
 }
+
+// HMAC-SHA256, fetched once for each thread: HMAC() fetches it at every call, which costs more than
+// it then does.
+struct Mac {
+  Mac() {
+    char digest[] = "SHA256";
+    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+                                 OSSL_PARAM_construct_end()};
+    EVP_MAC* const hmac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+    evp = EVP_MAC_CTX_new(hmac);
+    EVP_MAC_free(hmac);  // the context holds it
+    if (evp == nullptr || EVP_MAC_CTX_set_params(evp, params) != 1) std::abort();
+  }
+  Mac(const Mac&) = delete;
+  Mac& operator=(const Mac&) = delete;
+  ~Mac() { EVP_MAC_CTX_free(evp); }
+  EVP_MAC_CTX* evp = nullptr;
+};
 
 }  // namespace
 
@@ -66,9 +85,15 @@ std::string hash(HashKind kind, ByteView bytes) {
 
 std::string hmac_sha256(ByteView key, ByteView message) {
   unsigned char out[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  HMAC(algorithm(HashKind::sha256), key.data(), static_cast<int>(key.size()),
-       reinterpret_cast<const unsigned char*>(message.data()), message.size(), out, &size);
+  size_t size = 0;
+  thread_local const Mac mac;
+  // An empty key must not look like none, which would be the one before.
+  const void* bytes = key.empty() ? "" : static_cast<const void*>(key.data());
+  if (EVP_MAC_init(mac.evp, static_cast<const unsigned char*>(bytes), key.size(), nullptr) != 1 ||
+      EVP_MAC_update(mac.evp, reinterpret_cast<const unsigned char*>(message.data()),
+                     message.size()) != 1 ||
+      EVP_MAC_final(mac.evp, out, &size, sizeof out) != 1)
+    std::abort();  // a signature of nothing may not be compared with one
   return std::string(reinterpret_cast<char*>(out), size);
 }
 

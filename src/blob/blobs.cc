@@ -12,6 +12,7 @@
 #include "blob/sql_tags_sql.h"
 #include "blob/tell.h"
 #include "events/outbox.h"
+#include "store/database/few_rows.h"
 
 namespace holdfast::blob {
 
@@ -123,7 +124,7 @@ Task<Result<Info>> Blobs::blob(BlobKey key, Conditions conditions) {
     TRY_VOID(may_read(there->info.lease, conditions.lease_id, clock_.now(), Leased::blob));
     return std::move(there->info);
   };
-  co_return co_await database_.read(std::move(work));
+  co_return co_await store::read_few(database_, std::move(work));
 }
 
 Task<Result<void>> Blobs::may_replace(BlobKey key, Conditions conditions) {
@@ -134,7 +135,7 @@ Task<Result<void>> Blobs::may_replace(BlobKey key, Conditions conditions) {
     if (there) old = std::move(there->info);
     return check_change(conditions, old, Write::replace, clock_.now());
   };
-  co_return co_await database_.read(std::move(work));
+  co_return co_await store::read_few(database_, std::move(work));
 }
 
 Task<Result<OpenBlob>> Blobs::open_blob(BlobKey key, Conditions conditions, Range wanted) {
@@ -149,7 +150,7 @@ Task<Result<OpenBlob>> Blobs::open_blob(BlobKey key, Conditions conditions, Rang
     open.info = std::move(there->info);
     return open;
   };
-  co_return co_await database_.read(std::move(work));
+  co_return co_await store::read_few(database_, std::move(work));
 }
 
 Task<Result<void>> Blobs::delete_blob(BlobKey key, Conditions conditions) {

@@ -10,76 +10,97 @@
 namespace holdfast::blob {
 namespace {
 
+constexpr size_t kElementSize = 768;  // of most blobs
+
 std::string_view include_of(const http::Request& request) {
   return request.query_value("include").value_or("");
 }
 
 // Whether the list of what to include names this.
 bool named(std::string_view include, std::string_view what) {
+  if (include.empty()) return false;
   const auto words = split(include, ',');
   return std::find(words.begin(), words.end(), what) != words.end();
 }
 
-std::string metadata_element(const Pairs& metadata) {
-  std::string out = "<Metadata>";
-  for (const auto& [name, value] : metadata) out += element(name, value);
-  return out + "</Metadata>";
+void add_metadata(std::string& out, const Pairs& metadata) {
+  out += "<Metadata>";
+  for (const auto& [name, value] : metadata) add_element(out, name, value);
+  out += "</Metadata>";
 }
 
-std::string lease_elements(const Lease& lease, WallTime now) {
+void add_lease(std::string& out, const Lease& lease, WallTime now) {
   const LeaseState state = lease.state(now);
-  std::string out = element("LeaseStatus", lease.locked(now) ? "locked" : "unlocked") +
-                    element("LeaseState", to_string(state));
+  add_element(out, "LeaseStatus", lease.locked(now) ? "locked" : "unlocked");
+  add_element(out, "LeaseState", to_string(state));
   if (state == LeaseState::leased)
-    out += element("LeaseDuration", lease.seconds == Lease::kInfinite ? "infinite" : "fixed");
-  return out;
+    add_element(out, "LeaseDuration", lease.seconds == Lease::kInfinite ? "infinite" : "fixed");
 }
 
-std::string blob_element(const Info& info, std::string_view include, WallTime now) {
-  std::string out = "<Blob>" + name_element(info.name);
-  if (info.deleted != WallTime()) out += "<Deleted>true</Deleted>";
-  if (info.snapshot != WallTime()) out += element("Snapshot", time_text(info.snapshot));
-  if (info.version != WallTime() && (!info.current || named(include, "versions"))) {
-    out += element("VersionId", time_text(info.version));
-    if (info.current) out += "<IsCurrentVersion>true</IsCurrentVersion>";
-  }
-  out += "<Properties>";
-  if (info.etag == 0)  // there are but uncommitted blocks
-    return out +
-           "<Content-Length>0</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>";
-  out += element("Creation-Time", format_http_date(info.created)) +
-         element("Last-Modified", format_http_date(info.modified));
-  out +=
-      element("Etag", etag_text(info.etag)) + element("Content-Length", std::to_string(info.size));
+// What a listing is asked to show of each blob.
+struct Shown {
+  explicit Shown(std::string_view include)
+      : versions(named(include, "versions")),
+        copy(named(include, "copy")),
+        metadata(named(include, "metadata")),
+        tags(named(include, "tags")) {}
+  bool versions, copy, metadata, tags;
+};
+
+void add_properties(std::string& out, const Info& info, const Shown& shown, WallTime now) {
+  add_element(out, "Creation-Time", format_http_date(info.created));
+  add_element(out, "Last-Modified", format_http_date(info.modified));
+  add_element(out, "Etag", etag_text(info.etag));
+  add_element(out, "Content-Length", std::to_string(info.size));
   for (const char* name : {"Content-Type", "Content-Encoding", "Content-Language", "Content-MD5",
                            "Content-Disposition", "Cache-Control"}) {
-    out += element(name, value_of(info.headers, name));
+    add_element(out, name, value_of(info.headers, name));
   }
-  out += element("BlobType", type_text(info.type)) +
-         (info.tier.empty()
-              ? "<AccessTier>Hot</AccessTier><AccessTierInferred>true</AccessTierInferred>"
-              : element("AccessTier", info.tier)) +
-         lease_elements(info.lease, now);
-  if (!info.tags.empty()) out += element("TagCount", std::to_string(info.tags.size()));
-  if (named(include, "copy") && !info.copy.empty()) {
+  add_element(out, "BlobType", type_text(info.type));
+  if (info.tier.empty())
+    out += "<AccessTier>Hot</AccessTier><AccessTierInferred>true</AccessTierInferred>";
+  else
+    add_element(out, "AccessTier", info.tier);
+  add_lease(out, info.lease, now);
+  if (!info.tags.empty()) add_element(out, "TagCount", std::to_string(info.tags.size()));
+  if (shown.copy && !info.copy.empty()) {
     for (const auto& [name, tag] :
          {std::pair("id", "CopyId"), std::pair("source", "CopySource"),
           std::pair("status", "CopyStatus"), std::pair("progress", "CopyProgress"),
           std::pair("completed", "CopyCompletionTime")}) {
-      out += element(tag, value_of(info.copy, name));
+      add_element(out, tag, value_of(info.copy, name));
     }
   }
   if (info.type == BlobType::page)
-    out += element("x-ms-blob-sequence-number", std::to_string(info.sequence));
+    add_element(out, "x-ms-blob-sequence-number", std::to_string(info.sequence));
   if (info.sealed) out += "<Sealed>true</Sealed>";
-  if (info.deleted != WallTime())
-    out += element("DeletedTime", format_http_date(info.deleted)) +
-           element("RemainingRetentionDays", days_left(info.expires, now));
-  out += "<ServerEncrypted>false</ServerEncrypted></Properties>";
+  if (info.deleted != WallTime()) {
+    add_element(out, "DeletedTime", format_http_date(info.deleted));
+    add_element(out, "RemainingRetentionDays", days_left(info.expires, now));
+  }
+  out += "<ServerEncrypted>false</ServerEncrypted>";
+}
+
+void add_blob(std::string& out, const Info& info, const Shown& shown, WallTime now) {
+  out += "<Blob>";
+  add_name_element(out, info.name);
+  if (info.deleted != WallTime()) out += "<Deleted>true</Deleted>";
+  if (info.snapshot != WallTime()) add_element(out, "Snapshot", time_text(info.snapshot));
+  if (info.version != WallTime() && (!info.current || shown.versions)) {
+    add_element(out, "VersionId", time_text(info.version));
+    if (info.current) out += "<IsCurrentVersion>true</IsCurrentVersion>";
+  }
+  out += "<Properties>";
+  if (info.etag == 0) {  // there are but uncommitted blocks
+    out += "<Content-Length>0</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>";
+    return;
+  }
+  add_properties(out, info, shown, now);
+  out += "</Properties>";
   if (info.versions_only) out += "<HasVersionsOnly>true</HasVersionsOnly>";
-  if (named(include, "metadata")) out += metadata_element(info.metadata);
-  if (named(include, "tags") && !info.tags.empty()) out += tags_element(info.tags);
-  return out + "</Blob>";
+  if (shown.metadata) add_metadata(out, info.metadata);
+  if (shown.tags && !info.tags.empty()) out += tags_element(info.tags);
+  out += "</Blob>";
 }
 
 std::string list_head(const http::Request& request, const ListQuery& query,
@@ -135,18 +156,20 @@ Answer list_blobs(Call& call) {
   query.uncommitted = named(include_of(call.request), "uncommittedblobs");
   CO_TRY(const Page page,
          co_await call.blobs.list_blobs(call.address.account, call.address.container, query));
-  const std::string_view include = include_of(call.request);
+  const Shown shown(include_of(call.request));
+  const WallTime now = call.blobs.clock().now();
   std::string body =
       list_head(call.request, query,
                 "ServiceEndpoint=\"" + xml_escape(service_endpoint(call)) + "\" ContainerName=\"" +
                     xml_escape(call.address.container) + "\"");
   body += "<Blobs>";
+  body.reserve(body.size() + page.items.size() * kElementSize);
   // Blobs and prefixes are one ordered list.
   size_t at = 0;
   for (const Info& info : page.items) {
     while (at < page.prefixes.size() && page.prefixes[at] < info.name)
       body += "<BlobPrefix>" + name_element(page.prefixes[at++]) + "</BlobPrefix>";
-    body += blob_element(info, include, call.blobs.clock().now());
+    add_blob(body, info, shown, now);
   }
   while (at < page.prefixes.size())
     body += "<BlobPrefix>" + name_element(page.prefixes[at++]) + "</BlobPrefix>";
@@ -158,7 +181,8 @@ Answer list_containers(Call& call) {
   CO_TRY(ListQuery query, list_query_of(call.request));
   query.deleted = named(include_of(call.request), "deleted");
   CO_TRY(const Page page, co_await call.blobs.list_containers(call.address.account, query));
-  const std::string_view include = include_of(call.request);
+  const bool with_metadata = named(include_of(call.request), "metadata");
+  const WallTime now = call.blobs.clock().now();
   std::string body = list_head(call.request, query,
                                "ServiceEndpoint=\"" + xml_escape(service_endpoint(call)) + "\"") +
                      "<Containers>";
@@ -169,14 +193,14 @@ Answer list_containers(Call& call) {
         (deleted ? "<Deleted>true</Deleted>" + element("Version", container_version(info.deleted))
                  : "") +
         "<Properties>" + element("Last-Modified", format_http_date(info.modified)) +
-        element("Etag", etag_text(info.etag)) +
-        lease_elements(info.lease, call.blobs.clock().now()) +
-        (info.access.empty() ? "" : element("PublicAccess", info.access));
+        element("Etag", etag_text(info.etag));
+    add_lease(body, info.lease, now);
+    if (!info.access.empty()) add_element(body, "PublicAccess", info.access);
     if (deleted)
       body += element("DeletedTime", format_http_date(info.deleted)) +
-              element("RemainingRetentionDays", days_left(info.expires, call.blobs.clock().now()));
+              element("RemainingRetentionDays", days_left(info.expires, now));
     body += "</Properties>";
-    if (named(include, "metadata")) body += metadata_element(info.metadata);
+    if (with_metadata) add_metadata(body, info.metadata);
     body += "</Container>";
   }
   body += "</Containers>" + next_marker_element(page.next) + "</EnumerationResults>";

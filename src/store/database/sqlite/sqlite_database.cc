@@ -9,8 +9,11 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/cores.h"
 #include "base/digest.h"
 #include "base/log.h"
+#include "store/database/few_rows.h"
+#include "store/database/sqlite/checkpoints.h"
 #include "store/database/sqlite/connection.h"
 
 namespace holdfast::store {
@@ -58,11 +61,16 @@ class Queue {
   bool closed_ = false;
 };
 
-class SqliteDatabase final : public Database {
+class SqliteDatabase final : public Database, public FewRowsReader {
  public:
   SqliteDatabase(SqliteOptions options, std::unique_ptr<SqliteConnection> writer,
-                 std::vector<std::unique_ptr<SqliteConnection>> readers)
-      : options_(std::move(options)), writer_(std::move(writer)), readers_(std::move(readers)) {
+                 std::vector<std::unique_ptr<SqliteConnection>> readers,
+                 std::vector<std::unique_ptr<SqliteConnection>> spare)
+      : options_(std::move(options)),
+        writer_(std::move(writer)),
+        readers_(std::move(readers)),
+        spare_(std::move(spare)),
+        checkpoints_(readers_.empty() ? std::string() : options_.path, *writer_) {
     threads_.emplace_back([this] { write_loop(); });
     for (auto& reader : readers_) {
       threads_.emplace_back([this, connection = reader.get()] { read_loop(*connection); });
@@ -108,6 +116,20 @@ class SqliteDatabase final : public Database {
       }
       return {};
     });
+  }
+
+  std::optional<Result<void>> read_here(const std::function<Result<void>(Tx&)>& work) override {
+    std::unique_ptr<SqliteConnection> connection;
+    {
+      const std::lock_guard lock(spare_mutex_);
+      if (spare_.empty()) return std::nullopt;
+      connection = std::move(spare_.back());
+      spare_.pop_back();
+    }
+    Result<void> outcome = run_read(*connection, work);
+    const std::lock_guard lock(spare_mutex_);
+    spare_.push_back(std::move(connection));
+    return outcome;
   }
 
  protected:
@@ -188,7 +210,11 @@ class SqliteDatabase final : public Database {
 
   Result<void> end_group(bool any) {
     auto ended = writer_->run(any ? "COMMIT" : "ROLLBACK");
-    if (ended) return {};
+    if (ended) {
+      // This group is in the log, on disk, and is read from there after a restart.
+      if (any && !checkpoints_.committed()) broken_ = true;
+      return {};
+    }
     // After a failed fsync the kernel may have dropped the pages: nothing later may count as
     // written.
     if ((sqlite3_extended_errcode(writer_->native()) & 0xff) == SQLITE_IOERR) broken_ = true;
@@ -203,23 +229,29 @@ class SqliteDatabase final : public Database {
     for (;;) {
       std::vector<Job> jobs = reads_.pop(1);
       if (jobs.empty()) return;
-      Result<void> outcome;
-      if (auto begun = connection.run("BEGIN"); !begun) outcome = std::unexpected(begun.error());
-      if (outcome) {
-        try {
-          outcome = jobs[0].work(connection);
-        } catch (const std::exception& e) {
-          outcome = fail(Code::internal, std::string("a read threw: ") + e.what());
-        }
-        (void)connection.run("COMMIT");
-      }
-      jobs[0].done(std::move(outcome));
+      jobs[0].done(run_read(connection, jobs[0].work));
     }
+  }
+
+  static Result<void> run_read(SqliteConnection& connection,
+                               const std::function<Result<void>(Tx&)>& work) {
+    TRY_VOID(connection.run("BEGIN"));
+    Result<void> outcome;
+    try {
+      outcome = work(connection);
+    } catch (const std::exception& e) {
+      outcome = fail(Code::internal, std::string("a read threw: ") + e.what());
+    }
+    (void)connection.run("COMMIT");
+    return outcome;
   }
 
   SqliteOptions options_;
   std::unique_ptr<SqliteConnection> writer_;
   std::vector<std::unique_ptr<SqliteConnection>> readers_;
+  std::mutex spare_mutex_;
+  std::vector<std::unique_ptr<SqliteConnection>> spare_;  // the last one used is the next
+  Checkpoints checkpoints_;
   Queue writes_, reads_;
   bool broken_ = false;  // the writer's thread alone
   std::vector<std::thread> threads_;
@@ -234,15 +266,17 @@ Result<std::unique_ptr<Database>> open_sqlite(SqliteOptions options) {
   TRY_VOID(
       writer->script("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; "
                      "PRAGMA cache_size=-4096; "
-                     "PRAGMA wal_autocheckpoint=4000; PRAGMA journal_size_limit=67108864;"));
-  std::vector<std::unique_ptr<SqliteConnection>> readers;
-  for (unsigned i = 0; !memory && i < std::max(1u, options.readers); ++i) {
+                     "PRAGMA journal_size_limit=67108864;"));
+  std::vector<std::unique_ptr<SqliteConnection>> readers, spare;
+  // As many for reads on the callers' own threads as can run at once.
+  const unsigned count = std::max(1u, options.readers), here = std::min(usable_cores(), 16u);
+  for (unsigned i = 0; !memory && i < count + here; ++i) {
     TRY(auto reader, SqliteConnection::open(options.path, SQLITE_OPEN_READWRITE));
     TRY_VOID(reader->script("PRAGMA query_only=ON; PRAGMA cache_size=-2048;"));
-    readers.push_back(std::move(reader));
+    (i < count ? readers : spare).push_back(std::move(reader));
   }
-  return std::unique_ptr<Database>(
-      new SqliteDatabase(std::move(options), std::move(writer), std::move(readers)));
+  return std::unique_ptr<Database>(new SqliteDatabase(std::move(options), std::move(writer),
+                                                      std::move(readers), std::move(spare)));
 }
 
 }  // namespace holdfast::store
