@@ -41,6 +41,10 @@ Result<ServeConfig> parse_serve_config(const std::string& text, const std::strin
   config.lanes = static_cast<unsigned>(lanes);
   config.queue = static_cast<size_t>(queue);
   TRY(config.engine, map.text_or("engine", config.engine));
+  TRY(YamlMap memory, map.map("memory"));
+  TRY(config.memory, memory.size_or("budget", 0));
+  TRY(config.pinned, memory.texts_or("pinned", {}));
+  TRY_VOID(memory.finish());
   TRY(config.uploads, map.flag_or("uploads", true));
   TRY(config.plain_http_beyond_loopback, map.flag_or("plain_http_beyond_loopback", false));
   TRY_VOID(map.finish());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 
@@ -15,9 +16,11 @@ struct ServeConfig {
   int threads = 1;                      // inside one inference
   std::string engine = "onnxruntime";  // or "openvino", with ONNX Runtime for what it does not take
   bool uploads = true;
-  unsigned lanes = 0;  // runs at the same time; 0: one a core
-  size_t queue = 256;  // requests of a model version that wait
-  bool merge = true;   // requests where that pays
+  unsigned lanes = 0;               // runs at the same time; 0: one a core
+  size_t queue = 256;               // requests of a model version that wait
+  bool merge = true;                // requests where that pays
+  uint64_t memory = 0;              // bytes for models; 0: no limit
+  std::vector<std::string> pinned;  // models that are never evicted
   // Serves plain HTTP on an address that others reach. For a container, whose network is its own:
   // there it is whoever publishes the port that decides who reaches it.
   bool plain_http_beyond_loopback = false;

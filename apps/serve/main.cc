@@ -41,7 +41,8 @@ Result<void> run(const ServeConfig& config) {
       .lanes = config.lanes > 0 ? config.lanes : runtime.size(),
       .queue = config.queue,
       .merge = config.merge};
-  TRY(auto repository, inference::Repository::open(config.models, *engine, scheduling));
+  TRY(auto repository, inference::Repository::open(config.models, *engine, scheduling,
+                                                   {config.memory, config.pinned}));
   inference::ServeOptions options;
   options.version = kVersion;
   options.platform = engine->platform();

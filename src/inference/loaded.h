@@ -17,6 +17,8 @@ struct Loaded {
   int64_t version = 0;
   std::string digest;  // "sha256:…" of model.onnx
   std::unique_ptr<Model> model;
+  uint64_t bytes = 0;              // of memory, as far as that can be told
+  uint64_t loaded_ms = 0;          // since 1970
   bool mergeable = false;          // its requests may be run together
   int64_t load_ns = 0;             // reading, loading and warming up
   std::atomic<int64_t> p99_ns{0};  // of a run, followed from the warm-up on

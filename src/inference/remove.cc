@@ -52,6 +52,7 @@ Task<Result<void>> Repository::remove(std::string name, int64_t version) {
         groups_.erase(group);
       } else if (group != groups_.end()) {
         group->second.failed.erase(version);
+        if (group->second.evicted == version) group->second.evicted = 0;
         std::swap(gone.loaded[version], group->second.loaded[version]);
         group->second.loaded.erase(version);
       }

@@ -52,10 +52,21 @@ Result<LoadedPtr> Repository::load_file(const std::string& name, int64_t version
   auto loaded = std::make_shared<Loaded>();
   loaded->name = name;
   loaded->version = version;
+  std::error_code error;
+  const uint64_t size = fs::file_size(path, error);
+  TRY_VOID(make_room(name, error ? 0 : size));
   TRY(loaded->digest, digest_of(path));
+  const uint64_t before = bytes_in_use();
   TRY(loaded->model, engine_.load(path));
   loaded->mergeable = can_merge(loaded->model->signature());
   warm_up(*loaded);
+  // What the engine took by now, activations of a run included; what requests take meanwhile is in
+  // it as well, so that a model is charged too much rather than too little.
+  const uint64_t after = bytes_in_use();
+  loaded->bytes = std::max(after > before ? after - before : 0, error ? 0 : size);
+  TRY_VOID(make_room(name, loaded->bytes));
+  loaded->loaded_ms =
+      static_cast<uint64_t>(SystemClock().now().time_since_epoch().count()) / 1000000;
   loaded->load_ns = (std::chrono::steady_clock::now() - start).count();
   return loaded;
 }
@@ -73,9 +84,10 @@ Result<std::vector<int64_t>> Repository::on_disk(const std::string& name) const 
 }
 
 Result<std::unique_ptr<Repository>> Repository::open(std::string directory, Engine& engine,
-                                                     SchedulerOptions scheduling) {
+                                                     SchedulerOptions scheduling, Budget budget) {
   TRY_VOID(make_directories(directory));
-  std::unique_ptr<Repository> repository(new Repository(std::move(directory), engine, scheduling));
+  std::unique_ptr<Repository> repository(
+      new Repository(std::move(directory), engine, scheduling, std::move(budget)));
   std::error_code error;
   for (const auto& folder : fs::directory_iterator(repository->directory_, error)) {
     const std::string name = folder.path().filename();
@@ -91,8 +103,14 @@ Result<std::unique_ptr<Repository>> Repository::open(std::string directory, Engi
     const auto first = std::ranges::find(*versions, repository->first_version(name, *versions));
     std::rotate(first, std::next(first), versions->end());
     for (auto version = versions->rbegin(); version != versions->rend(); ++version) {
-      auto loaded = repository->load_file(name, *version,
-                                          folder.path() / std::to_string(*version) / "model.onnx");
+      const std::string path = folder.path() / std::to_string(*version) / "model.onnx";
+      const bool pinned =
+          std::ranges::find(repository->budget_.pinned, name) != repository->budget_.pinned.end();
+      if (!pinned && !repository->fits(fs::file_size(path, error))) {
+        repository->mark_evicted(name, *version, true);
+        break;
+      }
+      auto loaded = repository->load_file(name, *version, path);
       if (loaded) {
         repository->publish(*loaded);
         break;
@@ -113,8 +131,11 @@ bool Repository::publish(const LoadedPtr& loaded, bool chosen) {
   Group& group = groups_[loaded->name];
   group.failed.erase(loaded->version);
   old.push_back(std::exchange(group.loaded[loaded->version], loaded));
-  if (chosen || !group.current || group.current->version <= loaded->version)
+  const int64_t current = group.current ? group.current->version : group.evicted;
+  if (chosen || current <= loaded->version) {
+    group.evicted = 0;
     old.push_back(std::exchange(group.current, loaded));
+  }
   // One other version stays loaded, to be asked for by number and to go back to.
   for (auto it = group.loaded.begin(); group.loaded.size() > 2 && it != group.loaded.end();) {
     const bool stays = it->second == group.current || it->second == loaded;
@@ -127,7 +148,7 @@ bool Repository::publish(const LoadedPtr& loaded, bool chosen) {
 bool Repository::ready() const {
   const std::lock_guard lock(mutex_);
   return std::ranges::all_of(groups_, [](const auto& row) {
-    return row.second.current != nullptr ||
+    return row.second.current != nullptr || row.second.evicted != 0 ||
            std::ranges::all_of(row.second.failed,
                                [](const auto& failed) { return failed.second == kUnloadedReason; });
   });
@@ -139,6 +160,11 @@ Result<LoadedPtr> Repository::find(std::string_view name, int64_t version) const
   if (group == groups_.end())
     return fail(Code::not_found, "there is no model '" + std::string(name) + "'");
   if (version == 0 && group->second.current) return group->second.current;
+  if (version == 0) version = group->second.evicted;
+  if (const auto out = group->second.failed.find(version);
+      out != group->second.failed.end() && out->second == kEvictedReason)
+    return fail(Code::unavailable, kEvictedReason,
+                "the model '" + std::string(name) + "' made room for others");
   if (version == 0) {
     return fail(
         Code::unavailable,
@@ -247,7 +273,7 @@ std::vector<Entry> Repository::list() const {
     for (const auto& [version, loaded] : group.loaded)
       out.push_back(Entry{name, version, "READY", "", loaded->digest, loaded == group.current});
     for (const auto& [version, reason] : group.failed)
-      out.push_back(Entry{name, version, "UNAVAILABLE", reason, "", false});
+      out.push_back(Entry{name, version, "UNAVAILABLE", reason, "", version == group.evicted});
   }
   return out;
 }

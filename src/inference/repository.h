@@ -25,7 +25,13 @@ struct Entry {
   bool current = false;
 };
 
-inline constexpr std::string_view kUnloadedReason = "unloaded";  // of an Entry
+// Reasons of an Entry. An evicted version made room for others: acquire() loads it again.
+inline constexpr std::string_view kUnloadedReason = "unloaded", kEvictedReason = "evicted";
+
+struct Budget {
+  uint64_t bytes = 0;               // for models in memory; 0: no limit
+  std::vector<std::string> pinned;  // names of models that are never evicted
+};
 
 // 1–128 of A–Z a–z 0–9 . _ -, not beginning with '.'. invalid_argument.
 Result<void> check_model_name(std::string_view name);
@@ -36,10 +42,15 @@ class Repository {
   // Loads every model's newest version that can be loaded; those that fail are listed as
   // UNAVAILABLE with their reasons.
   static Result<std::unique_ptr<Repository>> open(std::string directory, Engine& engine,
-                                                  SchedulerOptions scheduling = {});
+                                                  SchedulerOptions scheduling = {},
+                                                  Budget budget = {});
 
-  // `version` 0: the current one. not_found; unavailable: there, but not loaded, with the reason.
+  // `version` 0: the current one. not_found; unavailable: there, but not loaded, with the reason;
+  // that of an evicted one is kEvictedReason.
   Result<LoadedPtr> find(std::string_view name, int64_t version = 0) const;
+  // The same, but loads what is evicted, others making room. unavailable with the reason
+  // "no_memory".
+  Task<Result<LoadedPtr>> acquire(std::string name, int64_t version = 0);
   // Streams a model in; durable and serving when it returns. conflict: the version exists with
   // other bytes (the same bytes are fine); invalid_argument: not a model. The newest version
   // becomes current; besides it, one more stays loaded.
@@ -62,13 +73,21 @@ class Repository {
   Scheduler& scheduler() { return scheduler_; }
 
  private:
-  Repository(std::string directory, Engine& engine, SchedulerOptions scheduling)
-      : directory_(std::move(directory)), engine_(engine), scheduler_(scheduling) {}
+  Repository(std::string directory, Engine& engine, SchedulerOptions scheduling, Budget budget)
+      : directory_(std::move(directory)),
+        engine_(engine),
+        budget_(std::move(budget)),
+        scheduler_(scheduling) {}
   struct Group {
     std::map<int64_t, LoadedPtr> loaded;
     LoadedPtr current;
     std::map<int64_t, std::string> failed;
+    int64_t evicted = 0;  // the version that was current; 0: none
   };
+  uint64_t bytes_loaded() const;  // under the lock
+  bool fits(uint64_t bytes) const;
+  void mark_evicted(const std::string& name, int64_t version, bool current);
+  Result<void> make_room(const std::string& name, uint64_t bytes);
   // A received file becomes the version on disk and in memory.
   Result<LoadedPtr> install(const std::string& name, int64_t version, const std::string& incoming);
   Result<LoadedPtr> load_file(const std::string& name, int64_t version, const std::string& path);
@@ -81,6 +100,7 @@ class Repository {
 
   const std::string directory_;
   Engine& engine_;
+  const Budget budget_;
   Scheduler scheduler_;
   BlockingPool pool_{"models", 2};
   std::mutex changing_;  // one change at a time

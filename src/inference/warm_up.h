@@ -10,6 +10,9 @@ namespace holdfast::inference {
 // "sha256:" and the hash of the file.
 Result<std::string> digest_of(const std::string& path);
 
+// Bytes that this process has allocated.
+uint64_t bytes_in_use();
+
 // Runs the model on zeros, dynamic sizes as 1, so that the first request finds everything
 // allocated, and learns how long a run takes. A model that refuses zeros, or whose zeros would take
 // more than 256 MiB, serves all the same, but as one that is not known to be quick.

@@ -12,7 +12,7 @@ constexpr uint64_t kInferLimit = 64 << 20;
 
 Task<Result<http::Response>> infer(Repository& repository, http::Request& request) {
   const MonoTime start = std::chrono::steady_clock::now();
-  CO_TRY(const LoadedPtr loaded, model_of(repository, request));
+  CO_TRY(const LoadedPtr loaded, co_await demand_model(repository, request));
   std::optional<uint64_t> json_size;
   if (const auto header = request.headers.get("Inference-Header-Content-Length")) {
     json_size = parse_u64(trim(*header));
@@ -79,6 +79,15 @@ Result<RunOptions> run_options(const http::Request& request, MonoTime start, uin
   }
   if (us < kLongest) options.deadline = start + std::chrono::microseconds(us);
   return options;
+}
+
+Task<Result<LoadedPtr>> demand_model(Repository& repository, const http::Request& request) {
+  auto found = model_of(repository, request);
+  if (found || found.error().reason() != kEvictedReason) co_return found;
+  const auto text = request.param("version");
+  const auto version = parse_u64(text.starts_with('v') ? text.substr(1) : text);
+  co_return co_await repository.acquire(std::string(request.param("model")),
+                                        static_cast<int64_t>(version.value_or(0)));
 }
 
 Result<LoadedPtr> model_of(Repository& repository, const http::Request& request) {

@@ -91,6 +91,8 @@ void gauges(Page& page, const std::vector<Row>& rows) {
   page.family("nv_model_load_duration_secs", "gauge", "Time to load and warm up");
   for (const Row& row : rows)
     page.sample(row.labels, seconds(static_cast<uint64_t>(row.loaded->load_ns)));
+  page.family("holdfast_model_memory_bytes", "gauge", "Memory that the model is charged with");
+  for (const Row& row : rows) page.sample(row.labels, std::to_string(row.loaded->bytes));
   const auto page_size = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   if (const auto text = read_file("/proc/self/statm", 256)) {
     const auto words = split(*text, ' ');

@@ -37,7 +37,7 @@ struct Models {
   ServeOptions options;
 
   Answer metadata(http::Request& request) {
-    CO_TRY(const LoadedPtr loaded, model_of(repository, request));
+    CO_TRY(const LoadedPtr loaded, co_await demand_model(repository, request));
     json::object out;
     out["name"] = loaded->name;
     json::array versions;
@@ -53,14 +53,17 @@ struct Models {
     co_return answer(200, out);
   }
   Answer model_ready(http::Request& request) {
-    CO_TRY(const LoadedPtr loaded, model_of(repository, request));
+    // An evicted model answers when it is asked; a probe does not load it.
+    const auto loaded = model_of(repository, request);
+    if (!loaded && loaded.error().reason() != kEvictedReason)
+      co_return std::unexpected(loaded.error());
     json::object out;
-    out["name"] = loaded->name;
+    out["name"] = request.param("model");
     out["ready"] = true;
     co_return answer(200, out);
   }
   Answer config(http::Request& request) {
-    CO_TRY(const LoadedPtr loaded, model_of(repository, request));
+    CO_TRY(const LoadedPtr loaded, co_await demand_model(repository, request));
     json::object out;
     out["name"] = loaded->name;
     out["platform"] = loaded->model->platform();

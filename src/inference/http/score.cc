@@ -6,24 +6,25 @@
 namespace holdfast::inference {
 namespace {
 
-Result<LoadedPtr> model_for(Repository& repository, const http::Request& request) {
-  if (const auto name = request.query_value("model")) return repository.find(*name);
+Task<Result<LoadedPtr>> model_for(Repository& repository, const http::Request& request) {
+  if (const auto name = request.query_value("model"))
+    co_return co_await repository.acquire(std::string(*name));
   std::string only;
   for (const Entry& entry : repository.list()) {
     if (!entry.current) continue;
     if (!only.empty())
-      return fail(Code::invalid_argument,
-                  "there are several models; name one: /score?model=" + only);
+      co_return fail(Code::invalid_argument,
+                     "there are several models; name one: /score?model=" + only);
     only = entry.name;
   }
-  if (only.empty()) return fail(Code::not_found, "no model is loaded");
-  return repository.find(only);
+  if (only.empty()) co_return fail(Code::not_found, "no model is loaded");
+  co_return co_await repository.acquire(only);
 }
 
 Task<Result<http::Response>> score(Repository& repository, http::Request& request) {
   const MonoTime start = std::chrono::steady_clock::now();
   CO_TRY(const std::string body, co_await read_body(request));
-  CO_TRY(const LoadedPtr loaded, model_for(repository, request));
+  CO_TRY(const LoadedPtr loaded, co_await model_for(repository, request));
   CO_TRY(const InferRequest parsed, parse_rows(body, loaded->model->signature()));
   const std::vector<std::string> all;
   CO_TRY(const RunOptions options, run_options(request, start, 0, 0));

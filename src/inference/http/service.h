@@ -35,5 +35,7 @@ Result<RunOptions> run_options(const http::Request& request, MonoTime start, uin
                                unsigned priority);
 // The path's model and version; version nullopt-like 0 where none is named.
 Result<LoadedPtr> model_of(Repository& repository, const http::Request& request);
+// The same, loading it where it is evicted.
+Task<Result<LoadedPtr>> demand_model(Repository& repository, const http::Request& request);
 
 }  // namespace holdfast::inference

@@ -45,6 +45,11 @@ json::object row_of(const Loaded& loaded) {
     batch["compute_infer"] = duration(of.batches[size].runs, of.batches[size].ns);
     batches.push_back(std::move(batch));
   }
+  json::object memory;
+  memory["type"] = "CPU";
+  memory["id"] = 0;
+  memory["byte_size"] = loaded.bytes;
+  row["memory_usage"] = json::array{std::move(memory)};
   row["batch_stats"] = std::move(batches);
   return row;
 }

@@ -1,0 +1,95 @@
+// Which models are in memory where not all fit: the least recently used makes room, and is loaded
+// again when it is asked for.
+#include <malloc.h>
+
+#include <algorithm>
+#include <tuple>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "inference/repository.h"
+#include "inference/warm_up.h"
+
+namespace holdfast::inference {
+
+uint64_t bytes_in_use() {
+  const struct mallinfo2 info = ::mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+
+uint64_t Repository::bytes_loaded() const {
+  uint64_t sum = 0;
+  for (const auto& [name, group] : groups_) {
+    for (const auto& [version, loaded] : group.loaded) sum += loaded->bytes;
+  }
+  return sum;
+}
+
+bool Repository::fits(uint64_t bytes) const {
+  const std::lock_guard lock(mutex_);
+  return budget_.bytes == 0 || bytes_loaded() + bytes <= budget_.bytes;
+}
+
+void Repository::mark_evicted(const std::string& name, int64_t version, bool current) {
+  const std::lock_guard lock(mutex_);
+  Group& group = groups_[name];
+  group.failed[version] = kEvictedReason;
+  if (current) group.evicted = version;
+}
+
+Result<void> Repository::make_room(const std::string& name, uint64_t bytes) {
+  while (!fits(bytes)) {
+    LoadedPtr gone;  // destroyed outside the lock
+    const std::lock_guard lock(mutex_);
+    // Versions that are not current go first, the model that is being loaded last.
+    std::tuple<bool, bool, uint64_t> best(true, true, UINT64_MAX);
+    for (const auto& [other, group] : groups_) {
+      if (std::ranges::find(budget_.pinned, other) != budget_.pinned.end()) continue;
+      for (const auto& [version, loaded] : group.loaded) {
+        const std::tuple key(other == name, loaded == group.current,
+                             std::max(loaded->statistics.last_ms.load(), loaded->loaded_ms));
+        if (gone && key >= best) continue;
+        best = key;
+        gone = loaded;
+      }
+    }
+    if (!gone)
+      return fail(Code::unavailable, "no_memory",
+                  "the model '" + name + "' needs " + format_size(bytes) + ", and of the " +
+                      format_size(budget_.bytes) + " for models too little is free");
+    Group& group = groups_[gone->name];
+    group.loaded.erase(gone->version);
+    group.failed[gone->version] = kEvictedReason;
+    if (group.current == gone) {
+      group.evicted = gone->version;
+      group.current.reset();
+    }
+    log::info("inference", "a model makes room",
+              {{"model", gone->name}, {"version", std::to_string(gone->version)}, {"for", name}});
+  }
+  return {};
+}
+
+Task<Result<LoadedPtr>> Repository::acquire(std::string name, int64_t version) {
+  auto work = [this, &name, version]() -> Result<LoadedPtr> {
+    const std::lock_guard changing(changing_);
+    auto found = find(name, version);  // another request may have been quicker
+    if (found || found.error().reason() != kEvictedReason) return found;
+    int64_t wanted = version, current = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      current = groups_[name].evicted;
+      if (wanted == 0) wanted = current;
+    }
+    TRY(LoadedPtr loaded,
+        load_file(name, wanted,
+                  directory_ + "/" + name + "/" + std::to_string(wanted) + "/model.onnx"));
+    publish(loaded, wanted == current);
+    return loaded;
+  };
+  auto found = find(name, version);
+  if (found || found.error().reason() != kEvictedReason) co_return found;
+  co_return co_await pool_.run(std::move(work));
+}
+
+}  // namespace holdfast::inference
