@@ -38,13 +38,27 @@ void Repository::mark_evicted(const std::string& name, int64_t version, bool cur
 }
 
 Result<void> Repository::make_room(const std::string& name, uint64_t bytes) {
+  const auto pinned = [this](const std::string& model) {
+    return std::ranges::find(budget_.pinned, model) != budget_.pinned.end();
+  };
+  if (uint64_t fixed = bytes;
+      budget_.bytes > 0) {  // nobody goes for what does not fit all the same
+    const std::lock_guard lock(mutex_);
+    for (const auto& [other, group] : groups_) {
+      for (const auto& [version, loaded] : group.loaded) fixed += pinned(other) ? loaded->bytes : 0;
+    }
+    if (fixed > budget_.bytes)
+      return fail(Code::unavailable, "no_memory",
+                  "the model '" + name + "' needs " + format_size(bytes) + ", and of the " +
+                      format_size(budget_.bytes) + " for models too little is free");
+  }
   while (!fits(bytes)) {
     LoadedPtr gone;  // destroyed outside the lock
     const std::lock_guard lock(mutex_);
     // Versions that are not current go first, the model that is being loaded last.
     std::tuple<bool, bool, uint64_t> best(true, true, UINT64_MAX);
     for (const auto& [other, group] : groups_) {
-      if (std::ranges::find(budget_.pinned, other) != budget_.pinned.end()) continue;
+      if (pinned(other)) continue;
       for (const auto& [version, loaded] : group.loaded) {
         const std::tuple key(other == name, loaded == group.current,
                              std::max(loaded->statistics.last_ms.load(), loaded->loaded_ms));
@@ -53,10 +67,7 @@ Result<void> Repository::make_room(const std::string& name, uint64_t bytes) {
         gone = loaded;
       }
     }
-    if (!gone)
-      return fail(Code::unavailable, "no_memory",
-                  "the model '" + name + "' needs " + format_size(bytes) + ", and of the " +
-                      format_size(budget_.bytes) + " for models too little is free");
+    if (!gone) return {};  // what was in the way has gone meanwhile
     Group& group = groups_[gone->name];
     group.loaded.erase(gone->version);
     group.failed[gone->version] = kEvictedReason;
