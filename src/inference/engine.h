@@ -77,6 +77,8 @@ class Engine {
  public:
   virtual ~Engine() = default;
   virtual std::string_view platform() const = 0;  // "onnxruntime_onnx"
+  // What load() would do once before its first model, where that is much. Blocking; unavailable.
+  virtual Result<void> open() { return {}; }
   // Blocking. invalid_argument: not a model of this engine, with what is wrong; unsupported:
   // outputs that are no tensors.
   virtual Result<std::unique_ptr<Model>> load(const std::string& path) = 0;

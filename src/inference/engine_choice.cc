@@ -8,6 +8,11 @@ EngineChoice::EngineChoice(std::vector<Offer> offers) {
   for (Offer& offer : offers) entries_.push_back({.offer = std::move(offer), .engine = nullptr});
 }
 
+Result<void> EngineChoice::open() {
+  TRY_VOID(opened(entries_.front()));
+  return {};
+}
+
 Result<std::unique_ptr<Model>> EngineChoice::load(const std::string& path) {
   Error refused(Code::unsupported, "there is no engine");
   for (Entry& entry : entries_) {

@@ -23,6 +23,7 @@ class EngineChoice final : public Engine {
 
   // The preferred engine's; a loaded model tells its own.
   std::string_view platform() const override { return entries_.front().offer.platform; }
+  Result<void> open() override;  // the preferred one
   // Where none takes it, the last one's error; where one that is asked cannot be opened, why.
   Result<std::unique_ptr<Model>> load(const std::string& path) override;
 

@@ -56,6 +56,7 @@ Result<LoadedPtr> Repository::load_file(const std::string& name, int64_t version
   const uint64_t size = fs::file_size(path, error);
   TRY_VOID(make_room(name, error ? 0 : size));
   TRY(loaded->digest, digest_of(path));
+  TRY_VOID(engine_.open());  // what all models share is none's charge
   const uint64_t before = bytes_in_use();
   TRY(loaded->model, engine_.load(path));
   loaded->mergeable = can_merge(loaded->model->signature());

@@ -5,6 +5,7 @@ import urllib.request
 
 import numpy
 import pytest
+import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton
 from serve_support import Serve, deep_model
 
@@ -49,6 +50,23 @@ def test_models_come_and_go_and_every_answer_is_right(serve):
         client.unload_model(evicted[0])
         assert not client.is_model_ready(evicted[0])
         client.load_model(evicted[0])
+
+
+def test_over_grpc_what_made_room_comes_back(serve):
+    with triton_grpc.InferenceServerClient(serve.grpc) as client:
+        for index in range(2 * MODELS):  # more than fit: each call but a few finds its model evicted
+            name = f"m{index % MODELS}"
+            assert client.is_model_ready(name)
+            values = numpy.random.default_rng(index).random((1, WIDTH), numpy.float32)
+            given = triton_grpc.InferInput("x", [1, WIDTH], "FP32")
+            given.set_data_from_numpy(values)
+            answer = client.infer(name, [given]).as_numpy("y")
+            assert numpy.array_equal(answer, numpy.roll(values, index % MODELS + 1, axis=1))
+        gone = next(name for name in (f"m{i}" for i in range(MODELS)) if name not in charged(serve))
+        assert client.get_model_config(gone).config.input[0].dims == [-1, WIDTH]
+        assert gone in charged(serve)
+        gone = next(name for name in (f"m{i}" for i in range(MODELS)) if name not in charged(serve))
+        assert client.get_model_metadata(gone).platform == "onnxruntime_onnx"
 
 
 def test_what_never_fits_is_refused_and_takes_nothing_away(serve):

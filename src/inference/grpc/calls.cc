@@ -77,12 +77,11 @@ struct Begun {
   RunOptions options;
 };
 
-Result<Begun> begin(Door& door, const grpc::CallbackServerContext& context,
-                    const pb::ModelInferRequest& request) {
+Result<Begun> begin(const grpc::CallbackServerContext& context,
+                    const pb::ModelInferRequest& request, LoadedPtr loaded) {
   const MonoTime start = std::chrono::steady_clock::now();
   Begun begun;
-  TRY(const int64_t version, parse_version(request.model_version()));
-  TRY(begun.loaded, door.repository.find(request.model_name(), version));
+  begun.loaded = std::move(loaded);
   TRY(begun.parsed, parse(request, begun.loaded->model->signature()));
   begun.options.deadline = deadline_of(context, start, begun.parsed);
   begun.options.priority = begun.parsed.priority;
@@ -102,14 +101,22 @@ Task<Result<void>> finish(Door& door, Begun begun, const pb::ModelInferRequest& 
 
 Task<Result<void>> infer(Door& door, const grpc::CallbackServerContext& context,
                          const pb::ModelInferRequest& request, pb::ModelInferResponse& response) {
-  CO_TRY(Begun begun, begin(door, context, request));
+  CO_TRY(const int64_t version, parse_version(request.model_version()));
+  CO_TRY(LoadedPtr loaded, co_await door.repository.acquire(request.model_name(), version));
+  CO_TRY(Begun begun, begin(context, request, std::move(loaded)));
   co_return co_await finish(door, std::move(begun), request, response);
 }
 
 grpc::ServerUnaryReactor* answer_infer(Door& door, grpc::CallbackServerContext* context,
                                        const pb::ModelInferRequest* request,
                                        pb::ModelInferResponse* response) {
-  auto begun = begin(door, *context, *request);
+  const auto version = parse_version(request->model_version());
+  if (!version) return answer(context, std::unexpected(version.error()));
+  auto loaded = door.repository.find(request->model_name(), *version);
+  if (!loaded && loaded.error().reason() == kEvictedReason)
+    return answer(door, infer(door, *context, *request, *response));
+  if (!loaded) return answer(context, std::unexpected(std::move(loaded).error()));
+  auto begun = begin(*context, *request, std::move(*loaded));
   if (!begun) return answer(context, std::unexpected(std::move(begun).error()));
   const bool quick = is_quick(*begun->loaded, begun->parsed.inputs);
   auto work = finish(door, std::move(*begun), *request, *response);

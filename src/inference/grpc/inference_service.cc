@@ -38,13 +38,13 @@ class InferenceService final : public pb::GRPCInferenceService::CallbackService 
     server_metadata(door_, *response);
     return answer(context, {});
   }
-  Reactor* ModelMetadata(Context* context, const pb::ModelMetadataRequest* request,
+  Reactor* ModelMetadata(Context*, const pb::ModelMetadataRequest* request,
                          pb::ModelMetadataResponse* response) override {
-    return answer(context, model_metadata(door_, *request, *response));
+    return answer(door_, model_metadata(door_, *request, *response));
   }
-  Reactor* ModelConfig(Context* context, const pb::ModelConfigRequest* request,
+  Reactor* ModelConfig(Context*, const pb::ModelConfigRequest* request,
                        pb::ModelConfigResponse* response) override {
-    return answer(context, model_config(door_, *request, *response));
+    return answer(door_, model_config(door_, *request, *response));
   }
   Reactor* ModelStatistics(Context* context, const pb::ModelStatisticsRequest* request,
                            pb::ModelStatisticsResponse* response) override {

@@ -7,10 +7,11 @@
 namespace holdfast::inference::grpc_door {
 namespace {
 
+// Loaded where it made room for others.
 template <class Request>
-Result<LoadedPtr> model_of(const Door& door, const Request& request) {
-  TRY(const int64_t version, parse_version(request.version()));
-  return door.repository.find(request.name(), version);
+Task<Result<LoadedPtr>> model_of(Door& door, const Request& request) {
+  CO_TRY(const int64_t version, parse_version(request.version()));
+  co_return co_await door.repository.acquire(request.name(), version);
 }
 
 pb::DataType config_type(Datatype type) {
@@ -91,11 +92,11 @@ void report(const Loaded& loaded, pb::ModelStatistics& row) {
 
 Result<void> model_ready(Door& door, const pb::ModelReadyRequest& request,
                          pb::ModelReadyResponse& response) {
-  const auto loaded = model_of(door, request);
-  // A model that is not there is not ready; only a version that is none is an error.
-  if (!loaded && loaded.error().code() == Code::invalid_argument)
-    return std::unexpected(loaded.error());
-  response.set_ready(loaded.has_value());
+  // A model that is not there is not ready; only a version that is none is an error. An evicted one
+  // answers when it is asked, and a probe does not load it.
+  TRY(const int64_t version, parse_version(request.version()));
+  const auto loaded = door.repository.find(request.name(), version);
+  response.set_ready(loaded || loaded.error().reason() == kEvictedReason);
   return {};
 }
 
@@ -105,9 +106,9 @@ void server_metadata(Door& door, pb::ServerMetadataResponse& response) {
   for (const std::string_view name : kExtensions) response.add_extensions(std::string(name));
 }
 
-Result<void> model_metadata(Door& door, const pb::ModelMetadataRequest& request,
-                            pb::ModelMetadataResponse& response) {
-  TRY(const LoadedPtr loaded, model_of(door, request));
+Task<Result<void>> model_metadata(Door& door, const pb::ModelMetadataRequest& request,
+                                  pb::ModelMetadataResponse& response) {
+  CO_TRY(const LoadedPtr loaded, co_await model_of(door, request));
   response.set_name(loaded->name);
   for (const int64_t version : door.repository.versions(loaded->name))
     response.add_versions(std::to_string(version));
@@ -116,12 +117,12 @@ Result<void> model_metadata(Door& door, const pb::ModelMetadataRequest& request,
   for (const auto& info : loaded->model->signature().outputs)
     describe(info, *response.add_outputs());
   (*response.mutable_properties())["model_digest"] = loaded->digest;
-  return {};
+  co_return Result<void>();
 }
 
-Result<void> model_config(Door& door, const pb::ModelConfigRequest& request,
-                          pb::ModelConfigResponse& response) {
-  TRY(const LoadedPtr loaded, model_of(door, request));
+Task<Result<void>> model_config(Door& door, const pb::ModelConfigRequest& request,
+                                pb::ModelConfigResponse& response) {
+  CO_TRY(const LoadedPtr loaded, co_await model_of(door, request));
   pb::ModelConfig& config = *response.mutable_config();
   config.set_name(loaded->name);
   const std::string platform(loaded->model->platform());
@@ -130,7 +131,7 @@ Result<void> model_config(Door& door, const pb::ModelConfigRequest& request,
   config.set_default_model_filename("model.onnx");
   for (const auto& info : loaded->model->signature().inputs) configure(info, *config.add_input());
   for (const auto& info : loaded->model->signature().outputs) configure(info, *config.add_output());
-  return {};
+  co_return Result<void>();
 }
 
 Result<void> model_statistics(Door& door, const pb::ModelStatisticsRequest& request,

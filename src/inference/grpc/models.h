@@ -5,14 +5,14 @@
 
 namespace holdfast::inference::grpc_door {
 
-// not_found, unavailable and invalid_argument as Repository::find() and parse_version() say.
+// not_found, unavailable and invalid_argument as Repository::acquire() and parse_version() say.
 Result<void> model_ready(Door& door, const pb::ModelReadyRequest& request,
                          pb::ModelReadyResponse& response);
 void server_metadata(Door& door, pb::ServerMetadataResponse& response);
-Result<void> model_metadata(Door& door, const pb::ModelMetadataRequest& request,
-                            pb::ModelMetadataResponse& response);
-Result<void> model_config(Door& door, const pb::ModelConfigRequest& request,
-                          pb::ModelConfigResponse& response);
+Task<Result<void>> model_metadata(Door& door, const pb::ModelMetadataRequest& request,
+                                  pb::ModelMetadataResponse& response);
+Task<Result<void>> model_config(Door& door, const pb::ModelConfigRequest& request,
+                                pb::ModelConfigResponse& response);
 Result<void> model_statistics(Door& door, const pb::ModelStatisticsRequest& request,
                               pb::ModelStatisticsResponse& response);
 
