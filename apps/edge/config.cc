@@ -175,12 +175,19 @@ Result<void> read_serve(YamlMap& top, const std::string& folder, EdgeConfig& con
   if (top.has("serve")) config.serve.wanted = true;
   TRY(YamlMap map, top.map("serve"));
   TRY(config.serve.listen, map.text_or("listen", config.serve.listen));
+  TRY(config.serve.grpc, map.text_or("grpc", ""));
   TRY(const std::string models, map.text_or("models", config.data + "/models"));
   config.serve.models = beneath(folder, models);
   TRY(config.serve.managed, map.flag_or("managed", true));
   TRY_VOID(map.finish());
   const auto at = http::parse_host_port(config.serve.listen);
   if (!at) return std::unexpected(map.error_at("listen", at.error().message()));
+  if (!config.serve.grpc.empty()) {
+    if (!config.serve.managed)
+      return std::unexpected(map.error_at("grpc", "is for a server that this edge starts itself"));
+    const auto grpc = http::parse_host_port(config.serve.grpc);
+    if (!grpc) return std::unexpected(map.error_at("grpc", grpc.error().message()));
+  }
   if (!config.serve.managed && at->port == 0)
     return std::unexpected(map.error_at("listen", "needs a port where managed is false"));
   return {};

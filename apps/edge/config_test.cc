@@ -147,6 +147,18 @@ TEST_F(EdgeConfigTest, ModulesHaveTheirDoorAndTheirHosts) {
   EXPECT_NE(error("hostname: a;b").find("hostname"), std::string::npos);
 }
 
+TEST_F(EdgeConfigTest, AGrpcDoorIsOfAServerThatIsItsOwn) {
+  EXPECT_NE(error_of("managed: true}", "managed: false, grpc: 127.0.0.1:8001}")
+                .find("that this edge starts itself"),
+            std::string::npos);
+  EXPECT_NE(error_of("managed: true}", "grpc: nowhere}"), "no error");
+  std::string text(kWhole);
+  text.replace(text.find("managed: true}"), 14, "grpc: 127.0.0.1:8001}");
+  const auto config = parse(text);
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->serve.grpc, "127.0.0.1:8001");
+}
+
 TEST_F(EdgeConfigTest, NoErrorShowsASecret) {
   EXPECT_EQ(error_of("\"file:key\"", "c2VjcmV0").find("c2VjcmV0"), std::string::npos);
 }

@@ -66,15 +66,9 @@ Result<std::unique_ptr<Serve>> Serve::start(const EdgeConfig& config) {
   supervisor::Program program;
   program.name = "serve";
   TRY(std::string path, supervisor::program_beside("holdfast-serve"));
-  program.command = {std::move(path),
-                     "--listen",
-                     serve->address_,
-                     "--models",
-                     config.serve.models,
-                     "--data",
-                     config.data + "/serve",
-                     "--grpc",
-                     ""};
+  program.command = {std::move(path),     "--listen", serve->address_,        "--models",
+                     config.serve.models, "--data",   config.data + "/serve", "--grpc",
+                     config.serve.grpc};
   serve->supervisor_ = std::make_unique<supervisor::Supervisor>(std::move(program));
   TRY_VOID(serve->supervisor_->start());
   log::info("serve", "started", {{"http", serve->address_}});

@@ -101,7 +101,7 @@ Result<ModelImage> build_model_image(const ModelDescription& description, const 
   config.env = {"LD_LIBRARY_PATH=/lib"};
   config.entrypoint = {"/holdfast-serve"};
   config.cmd = {"--config", std::string(kRuntimeConfig)};
-  config.exposed_ports = {"8000/tcp"};
+  config.exposed_ports = {"8000/tcp", "8001/tcp"};
   config.labels = labels;
   config.diff_ids = {image.runtime.diff_id, image.model.diff_id};
   config.history = {"holdfast: runtime", "holdfast: model " + description.name + " " + version};

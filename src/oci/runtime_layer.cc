@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kFormat = 1;  // of the layer: another number makes another layer of the same files
+constexpr int kFormat = 2;  // of the layer: another number makes another layer of the same files
 
 constexpr std::string_view kPasswd =
     "root:x:0:0:root:/:/sbin/nologin\nholdfast:x:65532:65532:holdfast:/tmp:/sbin/nologin\n";
@@ -24,6 +24,7 @@ constexpr std::string_view kServe =
     "models: /models\n"
     "listen:\n"
     "  http: 0.0.0.0:8000\n"
+    "  grpc: 0.0.0.0:8001\n"
     "plain_http_beyond_loopback: true\n"
     "uploads: false\n";
 

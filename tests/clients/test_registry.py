@@ -11,6 +11,7 @@ import time
 import numpy
 import onnxruntime
 import pytest
+import tritonclient.grpc
 import tritonclient.http
 from registry_support import MANIFEST, Http, Image, Podman, layer, sha256
 
@@ -158,12 +159,14 @@ def test_a_model_image_says_where_it_comes_from_and_moves_only_its_layer(api, mo
 def test_the_model_image_answers_under_podman(api, podman, model):
     status, made = publish(api, "served", 1, model)
     assert status in (200, 201), made
-    with socket.socket() as probe:
+    with socket.socket() as probe, socket.socket() as other:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        other.bind(("127.0.0.1", 0))
+        port, grpc = probe.getsockname()[1], other.getsockname()[1]
     name = f"{api.address}/models/served@{made['digest']}"
     podman("pull", "--quiet", "--tls-verify=false", "--creds", f"me:{api.token}", name)
-    box = podman("run", "--detach", "--read-only", "--cap-drop=all", "--publish", f"127.0.0.1:{port}:8000", name)
+    box = podman("run", "--detach", "--read-only", "--cap-drop=all", "--publish", f"127.0.0.1:{port}:8000",
+                 "--publish", f"127.0.0.1:{grpc}:8001", name)
     try:
         client = tritonclient.http.InferenceServerClient(f"127.0.0.1:{port}")
         deadline = time.monotonic() + 20
@@ -183,6 +186,10 @@ def test_the_model_image_answers_under_podman(api, podman, model):
         assert (answer.as_numpy("label") == expected[0]).all()
         numpy.testing.assert_allclose(answer.as_numpy("probabilities"), expected[1], rtol=1e-4, atol=1e-6)
         assert client.get_model_metadata("served")["parameters"]["model_digest"] == sha256(model)
+        wanted = tritonclient.grpc.InferInput("pixels", rows.shape, "FP32")
+        wanted.set_data_from_numpy(rows)
+        with tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{grpc}") as other:
+            assert (other.infer("served", [wanted]).as_numpy("probabilities") == answer.as_numpy("probabilities")).all()
         assert "holdfast" in podman("top", box, "user")
     finally:
         podman("rm", "--force", "--time", "1", box)

@@ -9,6 +9,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import threading
@@ -252,17 +253,26 @@ def test_an_idle_edge_is_small(edge):
     wait_for(lambda: pss() < 30 * 1024, f"PSS under 30 MiB; it is {pss()} KiB", seconds=5)
 
 
+def listens(address: tuple[str, int]) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(address) == 0
+
+
 @pytest.mark.skipif(not (BIN / "holdfast-serve").exists(), reason="holdfast-serve is not built")
 def test_a_killed_edge_takes_its_inference_server_along(tmp_path):
     model = Model()
     edge = Edge(tmp_path, model)
-    config = (tmp_path / "edge.yaml").read_text().split("serve:")[0] + 'serve: {listen: "127.0.0.1:0", managed: true}\n'
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        grpc = probe.getsockname()
+    config = (tmp_path / "edge.yaml").read_text().split("serve:")[0] + f'serve: {{listen: "127.0.0.1:0", grpc: "127.0.0.1:{grpc[1]}"}}\n'
     (tmp_path / "edge.yaml").write_text(config)
     edge.start()
     try:
         serve = wait_for(lambda: edge.get("/api/v1/status")["serve"]["pid"], "a process of the server")
         os.kill(serve, signal.SIGKILL)
         again = wait_for(lambda: (s := edge.get("/api/v1/status")["serve"])["pid"] not in (0, serve) and s, "a restart")
+        wait_for(lambda: listens(grpc), "its gRPC door")
         assert again["restarts"] == 1 and again["last_exit"] == "killed by signal 9"
         edge.kill()
         wait_for(lambda: not pathlib.Path(f"/proc/{again['pid']}/cmdline").exists()
