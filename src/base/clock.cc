@@ -29,6 +29,12 @@ int take_digits(std::string_view& text, size_t width) {
   return value;
 }
 
+// Two of them.
+void put_digits(std::string& text, size_t at, int value) {
+  text[at] = static_cast<char>('0' + value / 10);
+  text[at + 1] = static_cast<char>('0' + value % 10);
+}
+
 bool take(std::string_view& text, char c) {
   if (text.empty() || text[0] != c) return false;
   text.remove_prefix(1);
@@ -65,12 +71,16 @@ std::string format_http_date(WallTime time) {
   if (t == last && !text.empty()) return text;
   std::tm tm{};
   gmtime_r(&t, &tm);
-  char out[64];
-  const int n = std::snprintf(out, sizeof out, "%s, %02d %s %04d %02d:%02d:%02d GMT",
-                              kDays[static_cast<size_t>(tm.tm_wday)], tm.tm_mday,
-                              kMonths[static_cast<size_t>(tm.tm_mon)], tm.tm_year + 1900,
-                              tm.tm_hour, tm.tm_min, tm.tm_sec);
-  text.assign(out, static_cast<size_t>(n));
+  // A WallTime's year has four digits.
+  text.assign("Day, 00 Mon 0000 00:00:00 GMT");
+  text.replace(0, 3, kDays[static_cast<size_t>(tm.tm_wday)]);
+  text.replace(8, 3, kMonths[static_cast<size_t>(tm.tm_mon)]);
+  put_digits(text, 5, tm.tm_mday);
+  put_digits(text, 12, (tm.tm_year + 1900) / 100);
+  put_digits(text, 14, (tm.tm_year + 1900) % 100);
+  put_digits(text, 17, tm.tm_hour);
+  put_digits(text, 20, tm.tm_min);
+  put_digits(text, 23, tm.tm_sec);
   last = t;
   return text;
 }

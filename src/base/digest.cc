@@ -117,15 +117,15 @@ std::string random_uuid() {
     std::seed_seq words(seed.begin(), seed.end());
     return std::mt19937_64(words);
   }();
-  std::string raw(16, '\0');
-  for (size_t at : {0, 8}) {
-    const uint64_t word = generator();
-    std::memcpy(raw.data() + at, &word, 8);
+  const uint64_t high = (generator() & ~0xf000ull) | 0x4000ull,
+                 low = (generator() >> 2) | (1ull << 63);
+  std::string out(36, '-');
+  size_t at = 0;
+  for (int digit = 0; digit < 32; ++digit) {
+    if (digit == 8 || digit == 12 || digit == 16 || digit == 20) ++at;
+    const uint64_t word = digit < 16 ? high : low;
+    out[at++] = "0123456789abcdef"[(word >> (60 - 4 * (digit % 16))) & 15];
   }
-  raw[6] = static_cast<char>((raw[6] & 0x0f) | 0x40);
-  raw[8] = static_cast<char>((raw[8] & 0x3f) | 0x80);
-  std::string out = hex(as_bytes(raw));
-  for (size_t at : {8, 13, 18, 23}) out.insert(at, 1, '-');
   return out;
 }
 

@@ -146,6 +146,14 @@ Result<void> keep(Tx& tx, int64_t container, const FoundBlob& blob, KeptState st
 }
 
 Result<void> end_last(Tx& tx, int64_t container, std::string_view name) {
+  // A new blob nearly always has no history.
+  bool any = false;
+  TRY_VOID(tx.each("SELECT 1 FROM blob_history WHERE container = ? AND name = ? LIMIT 1",
+                   {container, name}, [&](const Row&) {
+                     any = true;
+                     return false;
+                   }));
+  if (!any) return {};
   for (const auto& [from, to] :
        {std::pair(KeptState::deleted_blob, KeptState::deleted_snapshot),
         std::pair(KeptState::last_version, KeptState::version),

@@ -82,12 +82,11 @@ class Lister {
         if (!inner || stopped()) return false;
         const int64_t at = row.integer(kBlobColumnCount + 1);
         if (!take(name, at)) return false;
-        Info info = kept_info(row);
+        Info& info = page_.items.emplace_back(kept_info(row));
         const auto state = row.integer(kBlobColumnCount);
         info.versions_only =
             query_.gone && (state == static_cast<int64_t>(KeptState::last_version) ||
                             state == static_cast<int64_t>(KeptState::deleted_last_version));
-        page_.items.push_back(std::move(info));
         return true;
       }));
       TRY_VOID(inner);

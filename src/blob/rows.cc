@@ -42,6 +42,7 @@ bool take_plain_pairs(std::string_view text, Pairs& pairs) {
     text.remove_prefix(1);
     const auto value = take_plain(text);
     if (!value) return false;
+    if (pairs.empty()) pairs.reserve(4);
     pairs.emplace_back(*name, *value);
   }
   return true;

@@ -222,8 +222,8 @@ std::optional<Range> range_of(const http::Request& request) {
 }
 
 std::string etag_text(uint64_t etag) {
-  char text[24];
-  std::snprintf(text, sizeof text, "0x%016llX", static_cast<unsigned long long>(etag));
+  std::string text = "0x0000000000000000";
+  for (size_t at = text.size(); at-- > 2; etag >>= 4) text[at] = "0123456789ABCDEF"[etag & 15];
   return text;
 }
 

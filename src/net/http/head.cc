@@ -51,7 +51,7 @@ Result<void> split_target(Request& request) {
 std::string response_head(const Response& response, std::optional<uint64_t> length, bool chunked,
                           bool keep_alive) {
   std::string head;
-  head.reserve(512);
+  head.reserve(1024);
   head += "HTTP/1.1 ";
   head += std::to_string(response.status);
   head += ' ';
