@@ -113,6 +113,7 @@ Result<HubConfig> parse_hub_config(const std::string& text, const std::string& s
   TRY(config.blob, listen.text_or("blob", config.blob));
   TRY(config.https, listen.text_or("https", ""));
   TRY(config.mqtt, listen.text_or("mqtt", ""));
+  TRY(config.blob_https, listen.text_or("blob-https", ""));
   TRY_VOID(listen.finish());
   TRY_VOID(parse_jobs(map, config));
   TRY_VOID(parse_storage(map, config));
@@ -130,13 +131,15 @@ Result<HubConfig> parse_hub_config(const std::string& text, const std::string& s
 }
 
 Result<HubConfig> read_hub_config(int argc, char** argv) {
-  std::string file, data, listen_http, listen_blob, listen_https, listen_mqtt;
-  const std::pair<const char*, std::string*> flags[] = {{"--config", &file},
-                                                        {"--data", &data},
-                                                        {"--listen-http", &listen_http},
-                                                        {"--listen-blob", &listen_blob},
-                                                        {"--listen-https", &listen_https},
-                                                        {"--listen-mqtt", &listen_mqtt}};
+  std::string file, data, listen_http, listen_blob, listen_https, listen_mqtt, listen_blob_https;
+  const std::pair<const char*, std::string*> flags[] = {
+      {"--config", &file},
+      {"--data", &data},
+      {"--listen-http", &listen_http},
+      {"--listen-blob", &listen_blob},
+      {"--listen-https", &listen_https},
+      {"--listen-mqtt", &listen_mqtt},
+      {"--listen-blob-https", &listen_blob_https}};
   bool check_only = false;
   for (int i = 1; i < argc; ++i) {
     if (argv[i] == std::string("--check")) {
@@ -152,7 +155,7 @@ Result<HubConfig> read_hub_config(int argc, char** argv) {
           Code::invalid_argument,
           std::string("usage: holdfast hub [--check] [--config FILE] [--data DIR] [--listen-http "
                       "ADDRESS] [--listen-blob ADDRESS] [--listen-https ADDRESS] [--listen-mqtt "
-                      "ADDRESS]; not understood: ") +
+                      "ADDRESS] [--listen-blob-https ADDRESS]; not understood: ") +
               argv[i]);
     }
     *into = argv[++i];
@@ -171,12 +174,13 @@ Result<HubConfig> read_hub_config(int argc, char** argv) {
   over(config.blob, listen_blob, "HOLDFAST_HUB_LISTEN_BLOB");
   over(config.https, listen_https, "HOLDFAST_HUB_LISTEN_HTTPS");
   over(config.mqtt, listen_mqtt, "HOLDFAST_HUB_LISTEN_MQTT");
+  over(config.blob_https, listen_blob_https, "HOLDFAST_HUB_LISTEN_BLOB_HTTPS");
   if (config.data.empty())
     return fail(Code::invalid_argument,
                 "the hub needs a data directory: --data DIR, or data: in its configuration");
   TRY_VOID(check_loopback("listen.http", config.http));
   TRY_VOID(check_loopback("listen.blob", config.blob));
-  for (const std::string& door : {config.https, config.mqtt}) {
+  for (const std::string& door : {config.https, config.mqtt, config.blob_https}) {
     if (!door.empty()) TRY_VOID(http::parse_host_port(door));
   }
   config.check_only = check_only;

@@ -16,7 +16,7 @@ struct HubConfig {
   std::string data;
   std::string http = "127.0.0.1:8080";
   std::string blob = "127.0.0.1:10000";
-  std::string https, mqtt;                       // doors with TLS; empty: closed
+  std::string https, mqtt, blob_https;           // doors with TLS; empty: closed
   std::vector<std::string> names;                // further names and addresses in their certificate
   std::string jobs_python = "/usr/bin/python3";  // the base interpreter of jobs
   unsigned jobs_slots = 1;                       // jobs at a time
@@ -29,7 +29,7 @@ struct HubConfig {
   bool check_only = false;                // --check: read the configuration, say "ok", end
 };
 
-// `--check --config FILE --data DIR --listen-{http,blob,https,mqtt} ADDRESS`, then
+// `--check --config FILE --data DIR --listen-{http,blob,https,blob-https,mqtt} ADDRESS`, then
 // HOLDFAST_HUB_DATA, _LISTEN_HTTP and so on, then the file, then the defaults.
 // invalid_argument with the place of what is wrong.
 Result<HubConfig> read_hub_config(int argc, char** argv);

@@ -18,16 +18,19 @@ class Doors {
  public:
   // The routers must outlive it.
   static Result<Doors> open(Runtime& runtime, const HubConfig& config,
-                            std::shared_ptr<TlsContext> tls, const http::Router& api,
-                            const http::Router& blob);
+                            std::shared_ptr<TlsContext> tls, const http::Router& api);
+  // Blob storage, plain and over TLS. Whether it fails or not, stop() stops what is open.
+  Result<void> open_blob(Runtime& runtime, const HubConfig& config, std::shared_ptr<TlsContext> tls,
+                         const http::Router& blob);
   void stop();
 
   std::string http() const { return http_->address(); }
   std::string blob() const { return blob_->address(); }
   std::string https() const { return https_ ? https_->address() : ""; }  // "": closed
+  std::string blob_https() const { return blob_https_ ? blob_https_->address() : ""; }  // the same
 
  private:
-  std::unique_ptr<http::Server> http_, https_, blob_;
+  std::unique_ptr<http::Server> http_, https_, blob_, blob_https_;
 };
 
 }  // namespace holdfast

@@ -12,6 +12,7 @@
 #include "data/http/api.h"
 #include "doors.h"
 #include "events.h"
+#include "identity/http/identity.h"
 #include "images.h"
 #include "iot.h"
 #include "net/run_file.h"
@@ -58,6 +59,7 @@ Result<void> run(const HubConfig& config) {
   TRY(auto identity_db, store::open_sqlite({config.data + "/db/identity.db", 1}));
   TRY(auto storage_db, store::open_sqlite({config.data + "/db/storage.db"}));
   TRY(auto accounts, identity::Accounts::open(*identity_db, clock));
+  TRY(auto applications, identity::Applications::open(*identity_db, clock));
   TRY(auto issuer,
       identity::TokenIssuer::open(config.data + "/pki/issuer.key", config.domain, clock));
   TRY_VOID(first_token(config, *issuer, clock));
@@ -75,7 +77,6 @@ Result<void> run(const HubConfig& config) {
   TRY(const auto assets, data::Assets::open(*storage_db, *objects, clock));
 
   http::Router blob_router = blob::make_router();
-  blob::mount(blob_router, *blobs, *accounts, clock);
   console::HubView view;
   view.version = kVersion;
   view.started = clock.now();
@@ -85,6 +86,8 @@ Result<void> run(const HubConfig& config) {
   std::unique_ptr<IotPart> iot;
   http::Router api(http::json_error, IotPart::authenticator(*issuer, iot));
   console::mount(api, *accounts, view);
+  identity::mount_applications(api, *applications, *issuer);
+  identity::mount_oauth(api, *applications, *issuer, clock);
   data::mount(api, *assets);
   mount_care(api, care, *storage_db);
   TRY(iot, IotPart::open(config, clock, *issuer, api));
@@ -100,7 +103,13 @@ Result<void> run(const HubConfig& config) {
   TRY(const auto events, EventsPart::open(config, *storage_db, *blobs, clock));
   TRY(auto tls, door_tls(config, clock));
 
-  TRY(auto doors, Doors::open(runtime, config, tls, api, blob_router));
+  TRY(auto doors, Doors::open(runtime, config, tls, api));
+  const std::string authority = doors.https().empty() ? "" : "https://" + doors.https();
+  blob::mount(blob_router, *blobs, *accounts, clock, {issuer.get(), applications.get(), authority});
+  if (auto opened = doors.open_blob(runtime, config, tls, blob_router); !opened) {
+    doors.stop();
+    return opened;
+  }
   view.blob_url = "http://" + doors.blob();
   if (auto started = iot->start(runtime, tls); !started) {
     iot->stop();
@@ -118,8 +127,11 @@ Result<void> run(const HubConfig& config) {
   group.spawn(runtime.next_executor(), "sweep", sweep(*images.registry, *blobs));
   group.spawn(runtime.next_executor(), "scrub", care.scrub());
   const std::string http = doors.http(), https = doors.https(), mqtt = iot->address();
-  const RunFile running(config.data + "/run.json",
-                        {{"http", http}, {"blob", doors.blob()}, {"https", https}, {"mqtt", mqtt}});
+  const RunFile running(config.data + "/run.json", {{"http", http},
+                                                    {"blob", doors.blob()},
+                                                    {"blob-https", doors.blob_https()},
+                                                    {"https", https},
+                                                    {"mqtt", mqtt}});
   log::info("hub", "ready", {{"http", http}, {"mqtt", mqtt}, {"data", config.data}});
   runtime.wait();
   log::info("hub", "stopping");

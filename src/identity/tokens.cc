@@ -4,6 +4,7 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -11,6 +12,7 @@
 
 #include "base/digest.h"
 #include "base/files.h"
+#include "identity/named_uuid.h"
 
 namespace holdfast::identity {
 namespace {
@@ -76,6 +78,17 @@ Result<std::unique_ptr<TokenIssuer>> TokenIssuer::open(const std::string& key_fi
     return fail(Code::invalid_argument, key_file + " is not a P-256 private key in PEM");
   }
   return std::unique_ptr<TokenIssuer>(new TokenIssuer(key, std::move(issuer), clock));
+}
+
+TokenIssuer::TokenIssuer(void* key, std::string issuer, const Clock& clock)
+    : key_(key), issuer_(std::move(issuer)), clock_(clock) {
+  unsigned char* der = nullptr;
+  const int size = i2d_PUBKEY(static_cast<EVP_PKEY*>(key_), &der);
+  std::string text = size < 0
+                         ? std::string()
+                         : std::string(reinterpret_cast<char*>(der), static_cast<size_t>(size));
+  OPENSSL_free(der);
+  tenant_ = named_uuid(text);
 }
 
 TokenIssuer::~TokenIssuer() {

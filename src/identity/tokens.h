@@ -25,6 +25,8 @@ class TokenIssuer {
   ~TokenIssuer();
 
   std::string issue(const Claims& claims) const;
+  // A UUID that goes with the key: what clients of OAuth call the tenant.
+  const std::string& tenant() const { return tenant_; }
   // unauthenticated: malformed, another algorithm, wrong signature, expired, not for us.
   Result<Claims> verify(std::string_view token) const;
   // "Authorization: Bearer TOKEN", or Basic with any user and the token as the password (RFC 7617;
@@ -32,10 +34,9 @@ class TokenIssuer {
   http::Authenticator authenticator() const;
 
  private:
-  TokenIssuer(void* key, std::string issuer, const Clock& clock)
-      : key_(key), issuer_(std::move(issuer)), clock_(clock) {}
+  TokenIssuer(void* key, std::string issuer, const Clock& clock);
   void* key_;  // EVP_PKEY
-  std::string issuer_;
+  std::string issuer_, tenant_;
   const Clock& clock_;
 };
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "blob/blobs.h"
+#include "identity/applications.h"
 #include "net/http/router.h"
 
 namespace holdfast::blob {
@@ -26,9 +27,10 @@ struct Call {
   Address address;
   Blobs& blobs;
   // What the credential says, filled in by the service.
-  Pairs overrides;           // response headers that a SAS sets
-  bool create_only = false;  // may make a blob, but not overwrite one
-  bool by_key = false;       // signed with the account's key
+  Pairs overrides;                                     // response headers that a SAS sets
+  bool create_only = false;                            // may make a blob, but not overwrite one
+  bool by_key = false;                                 // signed with the account's key
+  std::shared_ptr<const identity::BlobCaller> caller;  // who sent a token; null: nobody
   // For a batch: one of its parts, with all that a request of its own would meet.
   std::function<Task<http::Response>(http::Request& part, Address address)> answer_part;
   // Whether this caller may read the blob that `source` addresses, with what stands in its query.

@@ -80,6 +80,7 @@ constexpr Row kByReason[] = {
     {"invalid_range", 416, "InvalidRange"},
     {"body_too_large", 413, "RequestBodyTooLarge"},
     {"disk_full", 507, "InsufficientStorage"},
+    {"invalid_token", 401, "InvalidAuthenticationInfo"},
     {"missing_authorization", 401, "NoAuthenticationInformation"},
     {"authentication_failed", 403, "AuthenticationFailed"},
     {"sas_query", 403, "AuthenticationFailed"},

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "blob/blobs.h"
+#include "blob/http/credentials.h"
 #include "identity/accounts.h"
 #include "net/http/router.h"
 
@@ -9,7 +10,7 @@ namespace holdfast::blob {
 
 // Mounts everything on one router, for the port of the blob service. All must outlive the router.
 void mount(http::Router& router, Blobs& blobs, const identity::Accounts& accounts,
-           const Clock& clock);
+           const Clock& clock, TokenParts tokens = {});
 
 // A router whose own errors have Azure's form.
 http::Router make_router();

@@ -1,0 +1,174 @@
+#include "blob/http/credentials.h"
+
+#include "blob/http/address.h"
+
+namespace holdfast::blob {
+namespace {
+
+// What tokens are for, in the challenge; clients ask for it under this name.
+constexpr std::string_view kResource = "https://storage.azure.com";
+
+std::string_view authorization_of(const http::Request& request) {
+  return request.headers.get_or("Authorization", "");
+}
+
+bool has_scheme(std::string_view header, std::string_view scheme) {
+  return equal_ignore_case(header.substr(0, header.find(' ')), scheme);
+}
+
+// A version, and what is kept of a deletion, are deleted with letters of their own.
+char permission_of(const http::Request& request, const Operation& operation) {
+  if (operation.run != delete_blob) return operation.permission;
+  if (request.query_value("deletetype")) return 'y';
+  return request.query_value("versionid") ? 'x' : operation.permission;
+}
+
+bool key_only(const Operation& operation) {
+  return operation.run == get_container_access || operation.run == set_container_access;
+}
+
+// Whether it may make a blob, but not overwrite one: 'c' alone makes new blobs.
+bool only_creates(const Operation& operation, std::string_view permissions) {
+  return operation.level == 'o' && operation.permission == 'w' &&
+         permissions.find('w') == std::string_view::npos;
+}
+
+// Whether a role with these letters may do it. What is the service's own is for owners, except the
+// list of its containers and what its address alone tells.
+Result<void> permit(std::string_view permissions, const http::Request& request,
+                    const Operation& operation) {
+  const bool owner = permissions.find('o') != std::string_view::npos;
+  const char letter = permission_of(request, operation);
+  const bool of_service = operation.level == 's' && operation.restype == "service";
+  std::string tags;
+  if (request.headers.get("x-ms-if-tags") || request.headers.get("x-ms-tags")) tags = "t";
+  const bool permitted = !key_only(operation) && (!of_service || owner) &&
+                         (letter == 0 || permissions.find(letter) != std::string_view::npos) &&
+                         (tags.empty() || permissions.find('t') != std::string_view::npos);
+  if (permitted) return {};
+  return fail(Code::denied, "sas_permission",
+              "This request is not authorized to perform this operation using this permission: "
+              "the role of the token does not permit " +
+                  std::string(operation.name));
+}
+
+}  // namespace
+
+std::string Credentials::challenge() const {
+  if (tokens_.issuer == nullptr || tokens_.authority.empty()) return "Bearer";
+  return "Bearer authorization_uri=" + tokens_.authority + "/" + tokens_.issuer->tenant() +
+         "/oauth2/authorize resource_id=" + std::string(kResource);
+}
+
+Task<Result<bool>> Credentials::open_to_anyone(const Call& call, const Operation& operation) const {
+  if (operation.anyone == 0 || !accounts_.find(call.address.account)) co_return false;
+  const auto there = co_await blobs_.container(call.address.account, call.address.container);
+  if (!there && there.error().code() != Code::not_found) co_return std::unexpected(there.error());
+  co_return there &&
+      (there->access == "container" || (there->access == "blob" && operation.anyone == 'b'));
+}
+
+// What the SAS leaves to the stored access policy that it names.
+Task<Result<std::optional<identity::StoredPolicy>>> Credentials::stored_policy(
+    const Call& call) const {
+  const std::string_view id = call.request.query_value("si").value_or("");
+  if (id.empty() || call.address.container.empty()) co_return std::nullopt;
+  const auto access =
+      co_await blobs_.container_access(call.address.account, call.address.container, std::string());
+  if (!access && access.error().code() != Code::not_found)
+    co_return std::unexpected(access.error());
+  if (!access) co_return std::nullopt;
+  for (const Policy& policy : access->policies) {
+    if (policy.id == id)
+      co_return identity::StoredPolicy(policy.permissions, policy.start, policy.expiry);
+  }
+  co_return std::nullopt;
+}
+
+Task<Result<void>> Credentials::authorize(Call& call, const Operation& operation) const {
+  const http::Request& request = call.request;
+  const bool header = request.headers.get("Authorization").has_value();
+  const bool sas = identity::has_sas(request) && !header;
+  if (!sas && !header) {
+    CO_TRY(const bool open, co_await open_to_anyone(call, operation));
+    if (open && !request.headers.get("x-ms-if-tags")) co_return Result<void>();
+    co_return fail(Code::unauthenticated, "missing_authorization",
+                   "Server failed to authenticate the request. There is no Authorization header "
+                   "and no shared access signature.");
+  }
+  const auto account = accounts_.find(call.address.account);
+  // An unknown account is not told from a wrong key.
+  if (!account)
+    co_return fail(
+        Code::denied, "authentication_failed",
+        "there is no account '" + call.address.account + "', or the signature is not its own");
+  if (!sas) co_return by_header(call, operation, **account);
+  co_return co_await by_sas(call, operation, **account);
+}
+
+Result<void> Credentials::by_header(Call& call, const Operation& operation,
+                                    const identity::StorageAccount& account) const {
+  if (has_scheme(authorization_of(call.request), "Bearer")) return by_token(call, operation);
+  call.by_key = true;
+  return verify_key(call.request, account.name, account.keys, clock_);
+}
+
+Result<void> Credentials::by_token(Call& call, const Operation& operation) const {
+  const http::Request& request = call.request;
+  if (!request.tls || tokens_.issuer == nullptr)
+    return fail(Code::denied, "authentication_failed",
+                "Authentication scheme Bearer is only supported over HTTPS.");
+  const auto claims = tokens_.issuer->verify(trim(authorization_of(request).substr(6)));
+  if (!claims) return fail(Code::unauthenticated, "invalid_token", claims.error().message());
+  auto caller = tokens_.applications->caller(*claims);
+  if (!caller && caller.error().code() != Code::denied) return std::unexpected(caller.error());
+  if (!caller || !caller->reaches(call.address.account))
+    return fail(Code::denied, "sas_permission",
+                "This request is not authorized to perform this operation: the token's role is for "
+                "something else");
+  TRY_VOID(permit(caller->permissions, request, operation));
+  call.create_only = only_creates(operation, caller->permissions);
+  call.caller = std::make_shared<const identity::BlobCaller>(std::move(*caller));
+  return {};
+}
+
+Task<Result<void>> Credentials::by_sas(Call& call, const Operation& operation,
+                                       const identity::StorageAccount& account) const {
+  const http::Request& request = call.request;
+  identity::Wanted wanted;
+  wanted.permission = permission_of(request, operation);
+  wanted.alternative = std::string(operation.or_else);
+  wanted.resource = operation.level;
+  wanted.container = call.address.container;
+  wanted.blob = call.address.blob;
+  wanted.key_only = key_only(operation);
+  CO_TRY(wanted.policy, co_await stored_policy(call));
+  CO_TRY(identity::SasGrant grant,
+         identity::verify_sas(request, account.name, account.keys, wanted, clock_));
+  // A blob's own signature is not one of its past.
+  if (request.query_value("sr") == "b" && request.query_value("versionid"))
+    co_return fail(Code::denied, "sas_resource", "sr=b does not open a version of the blob");
+  // An answer to a condition tells of the tags.
+  if (request.headers.get("x-ms-if-tags") && grant.permissions.find('t') == std::string::npos)
+    co_return fail(Code::denied, "sas_permission", "x-ms-if-tags needs the permission 't'");
+  call.create_only = only_creates(operation, grant.permissions);
+  call.overrides = std::move(grant.overrides);
+  co_return Result<void>();
+}
+
+Task<Result<void>> Credentials::may_read_source(const Call& call, Call& source) const {
+  CO_TRY(const Operation* read, find_operation(source.request, source.address));
+  if (read->run != get_blob)
+    co_return fail(Code::invalid_argument, "invalid_header",
+                   "x-ms-copy-source must be the address of a blob");
+  const bool bare = !identity::has_sas(source.request);
+  if (bare && call.by_key && call.address.account == source.address.account)
+    co_return Result<void>();
+  // A token opens what its role does, in whichever account.
+  if (bare && call.caller && call.caller->reaches(source.address.account) &&
+      accounts_.find(source.address.account))
+    co_return permit(call.caller->permissions, source.request, *read);
+  co_return co_await authorize(source, *read);
+}
+
+}  // namespace holdfast::blob

@@ -1,0 +1,18 @@
+// What the hub offers to those who want a token: applications and their secrets, and the endpoints
+// of OAuth 2.0 (RFC 6749) from which a client gets a token for its own.
+#pragma once
+
+#include "identity/applications.h"
+
+namespace holdfast::identity {
+
+// GET and POST /api/v1/identity/applications, DELETE …/{id}: for admins. Both must outlive it.
+void mount_applications(http::Router& router, Applications& applications,
+                        const TokenIssuer& issuer);
+
+// Below /{tenant}/, as the clients of Azure look for them: the OpenID configuration and the token
+// endpoint, with the grant client_credentials alone; over TLS only. All must outlive the router.
+void mount_oauth(http::Router& router, const Applications& applications, const TokenIssuer& issuer,
+                 const Clock& clock);
+
+}  // namespace holdfast::identity
