@@ -201,6 +201,7 @@ Result<void> forget_parts(store::Tx& tx, int64_t container, std::string_view nam
 Lease lease_in(const store::Row& row, int first) {
   Lease lease;
   lease.id = std::string(row.text(first));
+  if (lease.id.empty()) return lease;
   lease.seconds = static_cast<int>(row.integer(first + 1));
   lease.until = WallTime(std::chrono::nanoseconds(row.integer(first + 2)));
   lease.breaking = row.integer(first + 3) != 0;

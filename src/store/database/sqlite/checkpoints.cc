@@ -26,8 +26,10 @@ Result<void> pass(SqliteConnection& connection, const std::string& path) {
   }
   const std::string why = sqlite3_errmsg(connection.native());
   log::error("database", "a checkpoint failed", {{"path", path}, {"error", why}});
-  // On a full disk the log stays as it is, and the next pass moves it.
-  if ((code & 0xff) == SQLITE_IOERR) return fail(Code::internal, "database: " + why);
+  // After a failed sync the kernel may have dropped the pages, and the next pass would take them
+  // for written. After any other failure the log still has all, and the next pass writes it again.
+  if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC)
+    return fail(Code::internal, "database: " + why);
   return {};
 }
 
