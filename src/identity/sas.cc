@@ -168,9 +168,10 @@ Result<SasGrant> verify_sas(const http::Request& request, std::string_view accou
   const std::string text = type.empty() ? account_text(account, get) : service_text(resource, get);
   std::string wanted_signature = get("sig");
   std::ranges::replace(wanted_signature, ' ', '+');  // base64 that was sent as it is
-  bool right = false;
-  for (const std::string& key : keys)
-    right = equal_constant_time(sign(key, text), wanted_signature) || right;
+  // Which of the two keys it was is no secret from who holds it.
+  const bool right = std::ranges::any_of(keys, [&](const std::string& key) {
+    return equal_constant_time(sign(key, text), wanted_signature);
+  });
   if (!right)
     return refuse("authentication_failed",
                   "Signature did not match. String to sign used was " + text);
