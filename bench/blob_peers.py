@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import os
 import pathlib
+import resource
 import shutil
 import socket
 import time
@@ -145,7 +146,7 @@ events {{ worker_connections 2048; }}
 http {{
   access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000; types {{ }} default_type application/octet-stream;
   client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3; uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
-  open_file_cache max=20000 inactive=60s;
+  open_file_cache max={cached} inactive=60s;
   server {{ listen {address}; root {folder}/files; }}
 }}
 """
@@ -159,7 +160,9 @@ def nginx(folder: pathlib.Path) -> Iterator[Side]:
     home, address = folder / "nginx", f"127.0.0.1:{rigs.free_port()}"
     (home / "files").mkdir(parents=True)
     home.chmod(0o755)
-    (home / "nginx.conf").write_text(NGINX.format(folder=home, address=address) + ("user root;\n" if os.geteuid() == 0 else ""))
+    # Each cached file is a descriptor of the worker; where they are used up it closes its connections.
+    cached = min(20_000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 3 // 4)
+    (home / "nginx.conf").write_text(NGINX.format(folder=home, address=address, cached=cached) + ("user root;\n" if os.geteuid() == 0 else ""))
     with rigs.process([program, "-c", home / "nginx.conf", "-p", home], folder / "nginx.log") as child:
         rigs.wait_for("nginx ready", 20, lambda: accepts(address))
         side = FileSide("nginx", address, child.pid, "writes nothing")
