@@ -47,6 +47,11 @@ Result<blob::AccountSettings> parse_account(YamlMap& map, blob::AccountSettings 
   TRY(const auto kept, map.duration_or("deleted-containers", otherwise.containers_kept));
   if (kept > std::chrono::days(365))
     return std::unexpected(map.error_at("deleted-containers", "must be at most 8760h"));
+  TRY(otherwise.change_feed, map.flag_or("change-feed", otherwise.change_feed));
+  TRY(const auto feed_kept, map.duration_or("change-feed-retention", otherwise.change_feed_kept));
+  otherwise.change_feed_kept = std::chrono::ceil<std::chrono::seconds>(feed_kept);
+  if (feed_kept.count() > 0 && feed_kept < std::chrono::hours(1))
+    return std::unexpected(map.error_at("change-feed-retention", "must be 0s, or 1h at least"));
   otherwise.containers_kept = std::chrono::ceil<std::chrono::seconds>(kept);
   return otherwise;
 }
@@ -69,6 +74,9 @@ Result<void> parse_storage(YamlMap& map, HubConfig& config) {
     TRY(config.storage_accounts[name], parse_account(account, all));
     TRY_VOID(account.finish());
   }
+  TRY(config.feed_delay, storage.duration_or("change-feed-delay", config.feed_delay));
+  if (config.feed_delay < std::chrono::seconds(1) || config.feed_delay > std::chrono::hours(1))
+    return std::unexpected(storage.error_at("change-feed-delay", "must be 1s to 1h"));
   TRY(const std::string reserve, storage.text_or("reserve", "1GiB"));
   TRY(config.storage_reserve, size_of(storage, "reserve", reserve));
   TRY(const std::string rate, storage.text_or("scrub_rate", "20MiB"));
@@ -89,6 +97,7 @@ Result<void> parse_events(YamlMap& map, HubConfig& config) {
   TRY_VOID(events.finish());
   // Who listens to any account listens to those without an entry of their own as well.
   for (auto& [account, settings] : config.storage_accounts) {
+    settings.events = settings.change_feed;
     for (const events::Subscription& one : config.subscriptions)
       settings.events = settings.events || events::listens(one, account);
   }

@@ -24,6 +24,7 @@ struct HubConfig {
   std::map<std::string, std::vector<std::string>> jobs_environments;
   std::map<std::string, blob::AccountSettings> storage_accounts = {{"", {}}};  // "": all others
   std::vector<events::Subscription> subscriptions;  // to what happens to blobs
+  std::chrono::milliseconds feed_delay{15000};      // between the writes of change feeds
   uint64_t storage_reserve = 1ull << 30;  // bytes of the disk that new contents leave free
   uint64_t scrub_rate = 20ull << 20;      // bytes read a second; 0: no scrub by itself
   bool check_only = false;                // --check: read the configuration, say "ok", end

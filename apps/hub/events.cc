@@ -1,5 +1,7 @@
 #include "events.h"
 
+#include <algorithm>
+
 namespace holdfast {
 namespace {
 
@@ -19,6 +21,11 @@ Task<Result<void>> bury(blob::Blobs& blobs, std::string account, std::string con
   co_return Result<void>();
 }
 
+bool has_feed(const HubConfig& config) {
+  return std::ranges::any_of(config.storage_accounts,
+                             [](const auto& account) { return account.second.change_feed; });
+}
+
 }  // namespace
 
 Result<std::unique_ptr<EventsPart>> EventsPart::open(const HubConfig& config,
@@ -28,10 +35,11 @@ Result<std::unique_ptr<EventsPart>> EventsPart::open(const HubConfig& config,
   std::vector<std::string> names;
   names.reserve(config.subscriptions.size());
   for (const events::Subscription& one : config.subscriptions) names.push_back(one.name);
+  if (has_feed(config)) names.emplace_back(blob::ChangeFeed::kConsumer);
   TRY_VOID(database.write_now(
       [&](store::Tx& tx) -> Result<void> { return events::keep_consumers(tx, names); }));
   // Nothing is told before the start.
-  if (!names.empty())
+  if (!config.subscriptions.empty())
     blobs.observe([part = part.get()](const blob::BlobKey&) {
       if (!part->started_.load(std::memory_order_acquire)) return;
       for (const auto& delivery : part->deliveries_) delivery->wake();
@@ -51,6 +59,10 @@ void EventsPart::start(Runtime& runtime, std::string blob_url) {
   parts.origins = events::origins(config_.domain, std::move(blob_url));
   for (const events::Subscription& one : config_.subscriptions)
     deliveries_.push_back(std::make_unique<events::Delivery>(one, parts));
+  if (has_feed(config_)) {
+    feed_ = std::make_unique<blob::ChangeFeed>(blobs_, parts.origins, config_.feed_delay);
+    group_.spawn(runtime.next_executor(), "change feed", feed_->run());
+  }
   started_.store(true, std::memory_order_release);
   for (const auto& delivery : deliveries_)
     group_.spawn(runtime.next_executor(), "events", delivery->run());

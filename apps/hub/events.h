@@ -1,7 +1,7 @@
 // What happens to blobs, told to the webhooks of hub.yaml.
 #pragma once
 
-#include "blob/blobs.h"
+#include "blob/feed/feed.h"
 #include "config.h"
 #include "events/delivery.h"
 #include "net/runtime.h"
@@ -28,6 +28,7 @@ class EventsPart {
   const Clock& clock_;
   http::Client client_;
   std::vector<std::unique_ptr<events::Delivery>> deliveries_;
+  std::unique_ptr<blob::ChangeFeed> feed_;
   std::atomic<bool> started_{false};
   TaskGroup group_;
 };

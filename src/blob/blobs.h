@@ -98,6 +98,7 @@ class Blobs {
   store::Database& database() { return database_; }
   store::ObjectStore& objects() { return objects_; }
   const Clock& clock() const { return clock_; }
+  uint64_t next_etag();
 
  private:
   friend class History;
@@ -107,7 +108,6 @@ class Blobs {
   Result<Info> replace(store::Tx& tx, const FoundContainer& in, const std::string& name,
                        store::ContentId content, uint64_t size, const NewBlob& wanted,
                        const Conditions& conditions, std::string_view api);
-  uint64_t next_etag();
 
   store::Database& database_;
   store::ObjectStore& objects_;

@@ -174,6 +174,7 @@ Task<Result<Page>> Blobs::list_containers(std::string account, ListQuery query) 
     }
     TRY_VOID(tx.each(sql + " ORDER BY name, at", values, [&](const Row& row) {
       if (!row.text(0).starts_with(query.prefix)) return false;
+      if (row.text(0) == "$blobchangefeed" && !query.system) return true;
       const int64_t at = row.integer(9);
       if (page.items.size() == query.limit) {
         page.next = marker_of({std::string(row.text(0)), at});

@@ -12,6 +12,8 @@ struct AccountSettings {
   bool versioning = false;
   std::chrono::seconds containers_kept{0};  // after their deletion
   bool events = false;                      // somebody listens to what happens here
+  bool change_feed = false;
+  std::chrono::seconds change_feed_kept{0};  // 0: for good
 };
 using SettingsOf = std::function<AccountSettings(std::string_view account)>;
 // A service's properties as a document, and what of it is for the domain.

@@ -100,6 +100,7 @@ struct ListQuery {
   size_t limit = 5000;
   // What else is listed. `gone`: blobs of which there are but versions.
   bool snapshots = false, deleted = false, versions = false, gone = false, uncommitted = false;
+  bool system = false;  // containers of the server's own
 };
 
 }  // namespace holdfast::blob

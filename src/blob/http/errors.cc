@@ -62,6 +62,7 @@ constexpr Row kByReason[] = {
     {"too_many_parts", 400, "ExceedsMaxBatchRequestCount"},
     {"cors_preflight", 403, "CorsPreflightFailure"},
     {"secondary_is_read_only", 403, "InsufficientAccountPermissions"},
+    {"change_feed_is_read_only", 403, "AuthorizationFailure"},
     {"invalid_xml", 400, "InvalidXmlDocument"},
     {"invalid_header", 400, "InvalidHeaderValue"},
     {"missing_query", 400, "MissingRequiredQueryParameter"},

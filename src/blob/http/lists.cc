@@ -180,6 +180,7 @@ Answer list_blobs(Call& call) {
 Answer list_containers(Call& call) {
   CO_TRY(ListQuery query, list_query_of(call.request));
   query.deleted = named(include_of(call.request), "deleted");
+  query.system = named(include_of(call.request), "system");
   CO_TRY(const Page page, co_await call.blobs.list_containers(call.address.account, query));
   const bool with_metadata = named(include_of(call.request), "metadata");
   const WallTime now = call.blobs.clock().now();

@@ -1,5 +1,6 @@
 #include "blob/http/service.h"
 
+#include "blob/feed/records.h"
 #include "blob/http/address.h"
 #include "blob/http/cors.h"
 #include "blob/http/operations.h"
@@ -77,6 +78,10 @@ struct Service {
     CO_TRY(const Operation* operation, find_operation(request, address));
     Call call(request, std::move(address), blobs);
     CO_TRY_VOID(co_await credentials.authorize(call, *operation));
+    if (call.address.container == feed::kContainer && request.method != "GET" &&
+        request.method != "HEAD")
+      co_return fail(Code::denied, "change_feed_is_read_only",
+                     "The change feed is written by the server alone.");
     CO_TRY_VOID(check_meaning(request, *operation));
     call.may_read_source = [this, &call](Call& source) {
       return credentials.may_read_source(call, source);
