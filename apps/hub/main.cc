@@ -2,6 +2,7 @@
 #include <malloc.h>
 
 #include <cstdio>
+#include <cstdlib>
 
 #include "base/files.h"
 #include "base/log.h"
@@ -18,6 +19,7 @@
 #include "net/run_file.h"
 #include "net/task_group.h"
 #include "sections.h"
+#include "store/database/sync_failure.h"
 #include "training.h"
 #include "version.h"
 
@@ -26,6 +28,15 @@ namespace {
 
 constexpr auto kSweepEvery = std::chrono::minutes(1);
 constexpr auto kTokenLife = std::chrono::hours(24 * 365);
+
+constexpr int kSyncFailed = 74;  // EX_IOERR; docs/reliability.md
+
+// Before anybody is answered: what the commit wrote may be there after a restart or not, and from
+// then on is one or the other.
+void stop_at_once(const std::string& path) {
+  log::error("hub", "a commit could not be synced to disk; stopping at once", {{"database", path}});
+  std::_Exit(kSyncFailed);
+}
 
 Result<void> first_token(const HubConfig& config, const identity::TokenIssuer& issuer,
                          const Clock& clock) {
@@ -52,6 +63,7 @@ Task<Result<bool>> has_containers(blob::Blobs& blobs, std::string account) {
 
 Result<void> run(const HubConfig& config) {
   const SystemClock clock;
+  store::on_sync_failure(stop_at_once);
   TRY_VOID(claim_data_directory(config.data, "hub", 1));
   for (const char* folder : {"/db", "/content", "/pki"})
     TRY_VOID(make_directories(config.data + folder, 0700));

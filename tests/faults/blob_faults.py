@@ -14,6 +14,9 @@ from disk import Disk
 from loop import BIN
 
 
+SYNC_FAILED = 74  # the hub's exit code where a commit could not be synced
+
+
 def quiet(text: str) -> None:
     pass
 
@@ -81,9 +84,13 @@ def sync_run(folder: pathlib.Path, seed: int, count: int, programs: pathlib.Path
         load.unsure.set()
         sign.touch()
         time.sleep(generator.uniform(0.1, 0.5))
+        stopped.append(hub.process.poll())
 
     hub = Hub(folder, programs, {**(environment or {}), "LD_PRELOAD": str(shim), "FAIL_SYNC": str(sign)}).start()
-    return trials(hub, seed, count, report, harm, sign.unlink)
+    stopped: list[int | None] = []
+    verdict = trials(hub, seed, count, report, harm, sign.unlink)
+    verdict["problems"] += [f"the hub ended with {code} where a sync failed" for code in stopped if code not in (None, SYNC_FAILED)]
+    return {**verdict, "stopped": stopped.count(SYNC_FAILED)}
 
 
 def full_run(folder: pathlib.Path, seed: int, count: int, programs: pathlib.Path = BIN, environment: dict[str, str] | None = None, report=quiet) -> dict:

@@ -15,6 +15,7 @@
 #include "store/database/few_rows.h"
 #include "store/database/sqlite/checkpoints.h"
 #include "store/database/sqlite/connection.h"
+#include "store/database/sync_failure.h"
 
 namespace holdfast::store {
 namespace {
@@ -177,6 +178,7 @@ class SqliteDatabase final : public Database, public FewRowsReader {
       std::vector<Job> group = writes_.pop(options_.group_limit);
       if (group.empty()) return;
       outcomes.assign(group.size(), {});
+      if (broken_) sync_failed(options_.path);  // a checkpoint's, which failed no group
       Result<void> commit =
           broken_ ? Result<void>(
                         fail(Code::internal,
@@ -221,6 +223,7 @@ class SqliteDatabase final : public Database, public FewRowsReader {
     if (sqlite3_get_autocommit(writer_->native()) == 0) (void)writer_->run("ROLLBACK");
     log::error("database", "a commit failed",
                {{"path", options_.path}, {"error", ended.error().message()}});
+    if (broken_) sync_failed(options_.path);
     if (broken_) return fail(Code::internal, ended.error().message());
     return std::unexpected(ended.error());
   }
@@ -257,6 +260,12 @@ class SqliteDatabase final : public Database, public FewRowsReader {
   std::vector<std::thread> threads_;
 };
 
+// What an earlier life left in the log may be in memory alone, after a sync that failed: it is
+// copied into the database and synced before anybody reads it.
+Result<void> settle_log(SqliteConnection& writer) {
+  return writer.each("PRAGMA wal_checkpoint(TRUNCATE)", {}, [](const Row&) { return false; });
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Database>> open_sqlite(SqliteOptions options) {
@@ -267,6 +276,7 @@ Result<std::unique_ptr<Database>> open_sqlite(SqliteOptions options) {
       writer->script("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; "
                      "PRAGMA cache_size=-4096; "
                      "PRAGMA journal_size_limit=67108864;"));
+  if (!memory) TRY_VOID(settle_log(*writer));
   std::vector<std::unique_ptr<SqliteConnection>> readers, spare;
   // As many for reads on the callers' own threads as can run at once.
   const unsigned count = std::max(1u, options.readers), here = std::min(usable_cores(), 16u);
