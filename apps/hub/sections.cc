@@ -235,6 +235,21 @@ Rows storage(identity::Accounts& accounts, blob::Blobs& blobs) {
   co_return out;
 }
 
+// Places where stored bytes are not what was written; they are never served.
+Rows damage(blob::Blobs& blobs) {
+  json::array out;
+  CO_TRY(const auto found, co_await blobs.objects().damages(kRows));
+  for (const store::Damage& place : found) {
+    json::object row;
+    row["content"] = static_cast<int64_t>(place.content);
+    row["offset"] = place.at;
+    row["found"] = format_rfc3339(place.found, 0);
+    row["what"] = place.what;
+    out.push_back(std::move(row));
+  }
+  co_return out;
+}
+
 }  // namespace
 
 std::vector<console::Section> status_sections(StatusParts parts) {
@@ -257,6 +272,7 @@ std::vector<console::Section> status_sections(StatusParts parts) {
        [parts] { return data_assets(parts.assets); }},
       {"images", "The registry is empty.", [parts] { return images_of(parts.images); }},
       {"storage", "No container yet.", [parts] { return storage(parts.accounts, parts.blobs); }},
+      {"damage", "No stored byte was found damaged.", [parts] { return damage(parts.blobs); }},
   };
 }
 

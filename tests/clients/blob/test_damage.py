@@ -58,6 +58,9 @@ def test_damage_is_refused_told_and_kept(own_hub):
     with pytest.raises(HttpResponseError) as refused:
         container.download_blob("large", offset=block, length=10)
     assert refused.value.status_code == 500
+    sections = own_hub.api("GET", "/api/v1/overview")[1]["sections"]
+    rows = next(section["rows"] for section in sections if section["name"] == "damage")
+    assert len({row["content"] for row in rows}) == 2 and all(row["what"] for row in rows), rows
     assert container.download_blob("good").readall() == good
 
     status, found = cli(own_hub, "check")
