@@ -75,6 +75,8 @@ Result<void> run(const HubConfig& config) {
   TRY(auto issuer,
       identity::TokenIssuer::open(config.data + "/pki/issuer.key", config.domain, clock));
   TRY_VOID(first_token(config, *issuer, clock));
+  TRY(auto delegation,
+      identity::DelegationKeys::open(*identity_db, *applications, issuer->tenant(), clock));
   store::FileObjectsOptions contents;
   contents.directory = config.data + "/content";
   contents.reserve = config.storage_reserve;
@@ -98,7 +100,7 @@ Result<void> run(const HubConfig& config) {
   std::unique_ptr<IotPart> iot;
   http::Router api(http::json_error, IotPart::authenticator(*issuer, iot));
   console::mount(api, *accounts, view);
-  identity::mount_applications(api, *applications, *issuer);
+  identity::mount_applications(api, *applications, *delegation, *issuer);
   identity::mount_oauth(api, *applications, *issuer, clock);
   data::mount(api, *assets);
   mount_care(api, care, *storage_db);
@@ -117,7 +119,8 @@ Result<void> run(const HubConfig& config) {
 
   TRY(auto doors, Doors::open(runtime, config, tls, api));
   const std::string authority = doors.https().empty() ? "" : "https://" + doors.https();
-  blob::mount(blob_router, *blobs, *accounts, clock, {issuer.get(), applications.get(), authority});
+  blob::mount(blob_router, *blobs, *accounts, clock,
+              {issuer.get(), applications.get(), delegation.get(), authority});
   if (auto opened = doors.open_blob(runtime, config, tls, blob_router); !opened) {
     doors.stop();
     return opened;

@@ -40,6 +40,43 @@ std::string service_text(const std::string& resource, const auto& get) {
   return lines(parts);
 }
 
+// srh and srq: names of headers or query parameters whose values are signed, with commas between.
+std::vector<std::pair<std::string, std::string>> named(std::string_view list, const auto& value) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const std::string_view part : split(list, ',')) {
+    if (part.empty()) continue;
+    const std::string name = percent_decode(part).value_or(std::string(part));
+    out.emplace_back(name, value(name));
+  }
+  return out;
+}
+
+std::string delegated_text(const http::Request& request, const std::string& resource) {
+  const auto get = [&](std::string_view name) { return field(request, name); };
+  const std::string version = get("sv");
+  std::vector<std::string> parts = {get("sp"),    get("st"),  get("se"),  resource,   get("skoid"),
+                                    get("sktid"), get("skt"), get("ske"), get("sks"), get("skv")};
+  const auto add = [&](std::initializer_list<const char*> names) {
+    for (const char* name : names) parts.push_back(get(name));
+  };
+  if (version >= "2020-02-10") add({"saoid", "suoid", "scid"});
+  if (version >= "2025-07-05") add({"skdutid", "sduoid"});
+  add({"sip", "spr", "sv", "sr"});
+  parts.push_back(signed_time(get));
+  if (version >= "2020-12-06") add({"ses"});
+  if (version >= "2026-04-06") {
+    std::string headers, queries;
+    for (const auto& [name, value] : named(get("srh"), [&](const std::string& one) {
+           return std::string(request.headers.get_or(one, ""));
+         }))
+      headers += name + ":" + value + "\n";
+    for (const auto& [name, value] : named(get("srq"), get)) queries += "\n" + name + ":" + value;
+    parts.insert(parts.end(), {headers, queries});
+  }
+  add({"rscc", "rscd", "rsce", "rscl", "rsct"});
+  return lines(parts);
+}
+
 std::string account_text(std::string_view account, const auto& get) {
   std::vector<std::string> parts = {std::string(account), get("sp"),  get("ss"),
                                     get("srt"),           get("st"),  get("se"),
@@ -161,16 +198,23 @@ Result<SasGrant> verify_sas(const http::Request& request, std::string_view accou
   const auto get = [&](std::string_view name) { return field(request, name); };
   if (get("sv").size() != 10)
     return fail(Code::invalid_argument, "sas_query", "the signature has no valid version (sv)");
-  if (!get("skoid").empty())
-    return fail(Code::unsupported, "sas_query", "user delegation signatures are not offered");
+  const bool delegated = !get("skoid").empty();
   const std::string type = get("sr");
+  if (delegated && (!wanted.delegated || type.empty() || get("sv") < "2018-11-09"))
+    return fail(
+        Code::invalid_argument, "sas_query",
+        "a user delegation signature is for a container or a blob, by a key of this server, "
+        "of a version from 2018-11-09 on");
   TRY(const std::string resource, signed_resource(account, wanted, get));
-  const std::string text = type.empty() ? account_text(account, get) : service_text(resource, get);
+  const std::string text = delegated      ? delegated_text(request, resource)
+                           : type.empty() ? account_text(account, get)
+                                          : service_text(resource, get);
   std::string wanted_signature = get("sig");
   std::ranges::replace(wanted_signature, ' ', '+');  // base64 that was sent as it is
+  const KeyPair own = delegated ? KeyPair{wanted.delegated->key, std::string()} : keys;
   // Which of the two keys it was is no secret from who holds it.
-  const bool right = std::ranges::any_of(keys, [&](const std::string& key) {
-    return equal_constant_time(sign(key, text), wanted_signature);
+  const bool right = std::ranges::any_of(own, [&](const std::string& key) {
+    return !key.empty() && equal_constant_time(sign(key, text), wanted_signature);
   });
   if (!right)
     return refuse("authentication_failed",
@@ -189,6 +233,14 @@ Result<SasGrant> verify_sas(const http::Request& request, std::string_view accou
     return refuse("sas_permission", "this is for the holder of the account's key alone");
   SasGrant grant;
   grant.permissions = permissions;
+  // A signature opens no more than the role of who delegated it.
+  if (delegated)
+    std::erase_if(grant.permissions, [&](char letter) {
+      return wanted.delegated->permissions.find(letter) == std::string::npos;
+    });
+  // There are no lists of who may do what to a path, by which such a one could be checked.
+  if (delegated && !get("suoid").empty())
+    return refuse("sas_permission", "a user without rights (suoid) has none here");
   const std::string enough = wanted.alternative + wanted.permission;
   if (wanted.permission != 0 && grant.permissions.find_first_of(enough) == std::string::npos) {
     return refuse("sas_permission", std::string("this signature has not the permission '") +

@@ -21,6 +21,11 @@ struct StoredPolicy {
   std::string permissions, start, expiry;
 };
 
+// The user delegation key that a signature is made with: its raw value, and what its holder may.
+struct Delegated {
+  std::string key, permissions;
+};
+
 // What a request wants, for the checks of a SAS.
 struct Wanted {
   char permission = 0;      // r a c w d l t … ; 0: any will do
@@ -28,6 +33,7 @@ struct Wanted {
   char resource = 'o';      // s service, c container, o blob
   std::string container, blob;
   bool key_only = false;               // no signature permits it
+  std::optional<Delegated> delegated;  // the key that the request names in skoid and its like
   std::optional<StoredPolicy> policy;  // the one that the request names in si
 };
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "blob/blobs.h"
-#include "identity/applications.h"
+#include "identity/delegation_keys.h"
 #include "net/http/router.h"
 
 namespace holdfast::blob {
@@ -31,6 +31,8 @@ struct Call {
   bool create_only = false;                            // may make a blob, but not overwrite one
   bool by_key = false;                                 // signed with the account's key
   std::shared_ptr<const identity::BlobCaller> caller;  // who sent a token; null: nobody
+  // With a token: the value of a user delegation key for it, whose tenant it fills in.
+  std::function<Task<Result<std::string>>(identity::DelegationKey& key)> make_delegation_key;
   // For a batch: one of its parts, with all that a request of its own would meet.
   std::function<Task<http::Response>(http::Request& part, Address address)> answer_part;
   // Whether this caller may read the blob that `source` addresses, with what stands in its query.

@@ -39,7 +39,8 @@ Result<void> permit(std::string_view permissions, const http::Request& request,
                     const Operation& operation) {
   const bool owner = permissions.find('o') != std::string_view::npos;
   const char letter = permission_of(request, operation);
-  const bool of_service = operation.level == 's' && operation.restype == "service";
+  const bool of_service = operation.level == 's' && operation.restype == "service" &&
+                          operation.run != get_user_delegation_key;
   std::string tags;
   if (request.headers.get("x-ms-if-tags") || request.headers.get("x-ms-tags")) tags = "t";
   const bool permitted = !key_only(operation) && (!of_service || owner) &&
@@ -88,7 +89,9 @@ Task<Result<std::optional<identity::StoredPolicy>>> Credentials::stored_policy(
 Task<Result<void>> Credentials::authorize(Call& call, const Operation& operation) const {
   const http::Request& request = call.request;
   const bool header = request.headers.get("Authorization").has_value();
-  const bool sas = identity::has_sas(request) && !header;
+  // Such a signature is for one user alone, who proves it with a token.
+  const bool for_one = request.query_value("sduoid").has_value();
+  const bool sas = identity::has_sas(request) && (!header || for_one);
   if (!sas && !header) {
     CO_TRY(const bool open, co_await open_to_anyone(call, operation));
     if (open && !request.headers.get("x-ms-if-tags")) co_return Result<void>();
@@ -102,8 +105,20 @@ Task<Result<void>> Credentials::authorize(Call& call, const Operation& operation
     co_return fail(
         Code::denied, "authentication_failed",
         "there is no account '" + call.address.account + "', or the signature is not its own");
+  if (!sas && operation.run == get_user_delegation_key) {
+    CO_TRY_VOID(co_await remember(request));
+  }
   if (!sas) co_return by_header(call, operation, **account);
   co_return co_await by_sas(call, operation, **account);
+}
+
+// The id of a token's subject is to be known without the token, when its key is used.
+Task<Result<void>> Credentials::remember(const http::Request& request) const {
+  if (!has_scheme(authorization_of(request), "Bearer") || !caller_of(request))
+    co_return Result<void>();
+  auto claims = tokens_.issuer->verify(trim(authorization_of(request).substr(6)));
+  if (!claims) co_return Result<void>();
+  co_return co_await tokens_.applications->remember(std::move(*claims));
 }
 
 Result<void> Credentials::by_header(Call& call, const Operation& operation,
@@ -113,21 +128,34 @@ Result<void> Credentials::by_header(Call& call, const Operation& operation,
   return verify_key(call.request, account.name, account.keys, clock_);
 }
 
-Result<void> Credentials::by_token(Call& call, const Operation& operation) const {
-  const http::Request& request = call.request;
+Result<identity::BlobCaller> Credentials::caller_of(const http::Request& request) const {
+  if (!has_scheme(authorization_of(request), "Bearer"))
+    return fail(Code::unauthenticated, "missing_authorization", "there is no bearer token");
   if (!request.tls || tokens_.issuer == nullptr)
     return fail(Code::denied, "authentication_failed",
                 "Authentication scheme Bearer is only supported over HTTPS.");
   const auto claims = tokens_.issuer->verify(trim(authorization_of(request).substr(6)));
   if (!claims) return fail(Code::unauthenticated, "invalid_token", claims.error().message());
-  auto caller = tokens_.applications->caller(*claims);
-  if (!caller && caller.error().code() != Code::denied) return std::unexpected(caller.error());
+  return tokens_.applications->caller(*claims);
+}
+
+Result<void> Credentials::by_token(Call& call, const Operation& operation) const {
+  const http::Request& request = call.request;
+  auto caller = caller_of(request);
+  if (!caller && caller.error().reason() != "role") return std::unexpected(caller.error());
   if (!caller || !caller->reaches(call.address.account))
     return fail(Code::denied, "sas_permission",
                 "This request is not authorized to perform this operation: the token's role is for "
                 "something else");
   TRY_VOID(permit(caller->permissions, request, operation));
   call.create_only = only_creates(operation, caller->permissions);
+  if (tokens_.delegation != nullptr) {
+    call.make_delegation_key = [keys = tokens_.delegation,
+                                account = call.address.account](identity::DelegationKey& key) {
+      key.tid = keys->tenant();
+      return keys->make(account, key);
+    };
+  }
   call.caller = std::make_shared<const identity::BlobCaller>(std::move(*caller));
   return {};
 }
@@ -142,6 +170,17 @@ Task<Result<void>> Credentials::by_sas(Call& call, const Operation& operation,
   wanted.container = call.address.container;
   wanted.blob = call.address.blob;
   wanted.key_only = key_only(operation);
+  if (request.query_value("skoid") && tokens_.delegation != nullptr) {
+    CO_TRY(wanted.delegated, tokens_.delegation->find(account.name, request));
+    if (const auto user = request.query_value("sduoid")) {
+      const auto caller = caller_of(request);
+      const std::string_view tenant = request.query_value("skdutid").value_or("");
+      if (!caller || caller->id != *user ||
+          (!tenant.empty() && tenant != tokens_.delegation->tenant()))
+        co_return fail(Code::denied, "authentication_failed",
+                       "this signature is for the user in sduoid, who sends a token beside it");
+    }
+  }
   CO_TRY(wanted.policy, co_await stored_policy(call));
   CO_TRY(identity::SasGrant grant,
          identity::verify_sas(request, account.name, account.keys, wanted, clock_));

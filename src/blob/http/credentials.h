@@ -13,6 +13,7 @@ namespace holdfast::blob {
 struct TokenParts {
   const identity::TokenIssuer* issuer = nullptr;
   identity::Applications* applications = nullptr;
+  identity::DelegationKeys* delegation = nullptr;
   // Where clients get them, "https://hub.example.com:8443"; "": nowhere that could be told.
   std::string authority;
 };
@@ -39,6 +40,8 @@ class Credentials {
   // The account's key, or a token.
   Result<void> by_header(Call& call, const Operation& operation,
                          const identity::StorageAccount& account) const;
+  Result<identity::BlobCaller> caller_of(const http::Request& request) const;
+  Task<Result<void>> remember(const http::Request& request) const;
   Result<void> by_token(Call& call, const Operation& operation) const;
   Task<Result<void>> by_sas(Call& call, const Operation& operation,
                             const identity::StorageAccount& account) const;

@@ -12,6 +12,7 @@ constexpr Operation kOperations[] = {
     {"List Containers",           "GET",    's', "",          "list",       'l', "",  list_containers},
     {"Get Service Properties",    "GET",    's', "service",   "properties", 'r', "",  get_service_properties},
     {"Set Service Properties",    "PUT",    's', "service",   "properties", 'w', "",  set_service_properties},
+    {"Get User Delegation Key",   "POST",   's', "service",   "userdelegationkey", 0, "", get_user_delegation_key},
     {"Get Blob Service Stats",    "GET",    's', "service",   "stats",      'r', "",  get_service_stats},
     {"Get Account Information",   "GET",    's', "account",   "properties", 0,   "",  get_account_information},
     {"Get Account Information",   "HEAD",   's', "account",   "properties", 0,   "",  get_account_information},
@@ -68,7 +69,6 @@ struct Missing {
   std::string_view name;
 };
 constexpr Missing kMissing[] = {
-    {"POST", "userdelegationkey", 's', "Get User Delegation Key"},
     {"PUT", "incrementalcopy", 'o', "Incremental Copy Blob"},
     {"PUT", "expiry", 'o', "Set Blob Expiry"},
     {"PUT", "immutabilityPolicies", 'o', "Set Blob Immutability Policy"},

@@ -26,6 +26,8 @@ bool knows_history(const Operation& operation);
 // unsupported, naming the operation.
 Result<const Operation*> find_operation(const http::Request& request, const Address& address);
 
+// delegation.cc
+Answer get_user_delegation_key(Call& call);
 // containers.cc
 Answer create_container(Call& call);
 Answer get_container(Call& call);

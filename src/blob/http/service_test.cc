@@ -126,6 +126,7 @@ TEST_F(BlobService, ALargeBodyIsRefusedBeforeItTravels) {
 // What an account SAS must hold, as "Create an account SAS" has it: any one of these letters. An
 // operation that is missing here is missing a thought about who may call it.
 const std::map<std::string_view, std::string_view> kLetters = {
+    {"Get User Delegation Key", ""},  // a token alone
     {"List Containers", "l"},
     {"Get Service Properties", "r"},
     {"Set Service Properties", "w"},

@@ -164,6 +164,15 @@ Result<std::vector<BlockRef>> parse_block_list(std::string_view body) {
   return blocks;
 }
 
+Result<KeyInfo> parse_key_info(std::string_view body) {
+  pugi::xml_document document;
+  TRY(const pugi::xml_node root, load(document, body, "KeyInfo"));
+  const auto text = [&](const char* name) {
+    return std::string(trim(root.child(name).text().get()));
+  };
+  return KeyInfo{text("Start"), text("Expiry"), text("DelegatedUserTid")};
+}
+
 Result<std::vector<Policy>> parse_policies(std::string_view body) {
   std::vector<Policy> policies;
   if (trim(body).empty()) return policies;

@@ -20,6 +20,12 @@ void add_name_element(std::string& out, std::string_view name, std::string_view 
 // The body of Put Block List. invalid_argument "invalid_xml", "block_list_too_long".
 Result<std::vector<BlockRef>> parse_block_list(std::string_view body);
 
+// The body of Get User Delegation Key. invalid_argument "invalid_xml".
+struct KeyInfo {
+  std::string start, expiry, delegated_tid;
+};
+Result<KeyInfo> parse_key_info(std::string_view body);
+
 // The body of Set Container ACL, "" too. invalid_argument "invalid_xml".
 Result<std::vector<Policy>> parse_policies(std::string_view body);
 

@@ -2,6 +2,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "identity/accounts.h"
 #include "identity/http/identity.h"
 
 namespace holdfast::identity {
@@ -79,11 +80,20 @@ Task<Result<http::Response>> revoke(Applications& applications, std::string id) 
   co_return http::Response(204);
 }
 
+Task<Result<http::Response>> revoke_keys(DelegationKeys& keys, std::string account) {
+  CO_TRY_VOID(check_account_name(account));
+  CO_TRY_VOID(co_await keys.revoke(std::move(account)));
+  co_return http::Response(204);
+}
+
 }  // namespace
 
 void mount_applications(http::Router& router, Applications& applications,
-                        const TokenIssuer& issuer) {
+                        DelegationKeys& delegation, const TokenIssuer& issuer) {
   using http::Role;
+  router.add(
+      "POST", "/api/v1/storage/accounts/{name}/delegation-keys/revoke", Role::admin,
+      [&](http::Request& r) { return revoke_keys(delegation, std::string(r.param("name"))); });
   router.add("GET", "/api/v1/identity/applications", Role::admin,
              [&](http::Request&) { return list(applications, issuer); });
   router.add("POST", "/api/v1/identity/applications", Role::admin,

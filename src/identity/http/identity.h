@@ -2,13 +2,14 @@
 // of OAuth 2.0 (RFC 6749) from which a client gets a token for its own.
 #pragma once
 
-#include "identity/applications.h"
+#include "identity/delegation_keys.h"
 
 namespace holdfast::identity {
 
-// GET and POST /api/v1/identity/applications, DELETE …/{id}: for admins. Both must outlive it.
+// GET and POST /api/v1/identity/applications, DELETE …/{id}; POST /api/v1/storage/accounts/{name}/
+// delegation-keys/revoke, which is for all of the account's: for admins. All must outlive it.
 void mount_applications(http::Router& router, Applications& applications,
-                        const TokenIssuer& issuer);
+                        DelegationKeys& delegation, const TokenIssuer& issuer);
 
 // Below /{tenant}/, as the clients of Azure look for them: the OpenID configuration and the token
 // endpoint, with the grant client_credentials alone; over TLS only. All must outlive the router.
