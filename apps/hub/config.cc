@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/files.h"
@@ -74,6 +75,7 @@ Result<void> parse_storage(YamlMap& map, HubConfig& config) {
     TRY(config.storage_accounts[name], parse_account(account, all));
     TRY_VOID(account.finish());
   }
+  TRY(config.storage_development, storage.flag_or("development", false));
   TRY(config.feed_delay, storage.duration_or("change-feed-delay", config.feed_delay));
   if (config.feed_delay < std::chrono::seconds(1) || config.feed_delay > std::chrono::hours(1))
     return std::unexpected(storage.error_at("change-feed-delay", "must be 1s to 1h"));
@@ -149,10 +151,14 @@ Result<HubConfig> read_hub_config(int argc, char** argv) {
       {"--listen-https", &listen_https},
       {"--listen-mqtt", &listen_mqtt},
       {"--listen-blob-https", &listen_blob_https}};
-  bool check_only = false;
+  bool check_only = false, development = false, emulator = false;
+  const std::pair<std::string_view, bool*> switches[] = {
+      {"--check", &check_only}, {"--development", &development}, {"--emulator-account", &emulator}};
   for (int i = 1; i < argc; ++i) {
-    if (argv[i] == std::string("--check")) {
-      check_only = true;
+    const auto* found = std::ranges::find(switches, std::string_view(argv[i]),
+                                          &std::pair<std::string_view, bool*>::first);
+    if (found != std::end(switches)) {
+      *found->second = true;
       continue;
     }
     std::string* into = nullptr;
@@ -162,7 +168,8 @@ Result<HubConfig> read_hub_config(int argc, char** argv) {
     if (into == nullptr || i + 1 == argc) {
       return fail(
           Code::invalid_argument,
-          std::string("usage: holdfast hub [--check] [--config FILE] [--data DIR] [--listen-http "
+          std::string("usage: holdfast hub [--check] [--development] [--emulator-account] "
+                      "[--config FILE] [--data DIR] [--listen-http "
                       "ADDRESS] [--listen-blob ADDRESS] [--listen-https ADDRESS] [--listen-mqtt "
                       "ADDRESS] [--listen-blob-https ADDRESS]; not understood: ") +
               argv[i]);
@@ -192,6 +199,14 @@ Result<HubConfig> read_hub_config(int argc, char** argv) {
   for (const std::string& door : {config.https, config.mqtt, config.blob_https}) {
     if (!door.empty()) TRY_VOID(http::parse_host_port(door));
   }
+  if (emulator && !config.blob_https.empty()) {
+    if (auto near = check_loopback("listen.blob-https", config.blob_https); !near)
+      return fail(Code::invalid_argument,
+                  "--emulator-account: all the world knows that account's key, and " +
+                      config.blob_https + " is not loopback");
+  }
+  config.storage_development |= development;
+  config.emulator_account = emulator;
   config.check_only = check_only;
   return config;
 }

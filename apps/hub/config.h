@@ -27,12 +27,15 @@ struct HubConfig {
   std::chrono::milliseconds feed_delay{15000};      // between the writes of change feeds
   uint64_t storage_reserve = 1ull << 30;  // bytes of the disk that new contents leave free
   uint64_t scrub_rate = 20ull << 20;      // bytes read a second; 0: no scrub by itself
-  bool check_only = false;                // --check: read the configuration, say "ok", end
+  // Answers to wrong signatures hold the string that the server signed.
+  bool storage_development = false;
+  bool emulator_account = false;  // devstoreaccount1 with its public key, on loopback alone
+  bool check_only = false;        // --check: read the configuration, say "ok", end
 };
 
-// `--check --config FILE --data DIR --listen-{http,blob,https,blob-https,mqtt} ADDRESS`, then
-// HOLDFAST_HUB_DATA, _LISTEN_HTTP and so on, then the file, then the defaults.
-// invalid_argument with the place of what is wrong.
+// `--check --development --emulator-account --config FILE --data DIR
+// --listen-{http,blob,https,blob-https,mqtt} ADDRESS`, then HOLDFAST_HUB_DATA, _LISTEN_HTTP and so
+// on, then the file, then the defaults. invalid_argument with the place of what is wrong.
 Result<HubConfig> read_hub_config(int argc, char** argv);
 // Parses the text of a hub.yaml; `source` names it in errors.
 Result<HubConfig> parse_hub_config(const std::string& text, const std::string& source);

@@ -71,6 +71,7 @@ Result<void> run(const HubConfig& config) {
   TRY(auto identity_db, store::open_sqlite({config.data + "/db/identity.db", 1}));
   TRY(auto storage_db, store::open_sqlite({config.data + "/db/storage.db"}));
   TRY(auto accounts, identity::Accounts::open(*identity_db, clock));
+  if (config.emulator_account) TRY_VOID(accounts->offer_emulator());
   TRY(auto applications, identity::Applications::open(*identity_db, clock));
   TRY(auto issuer,
       identity::TokenIssuer::open(config.data + "/pki/issuer.key", config.domain, clock));
@@ -120,7 +121,8 @@ Result<void> run(const HubConfig& config) {
   TRY(auto doors, Doors::open(runtime, config, tls, api));
   const std::string authority = doors.https().empty() ? "" : "https://" + doors.https();
   blob::mount(blob_router, *blobs, *accounts, clock,
-              {issuer.get(), applications.get(), delegation.get(), authority});
+              {issuer.get(), applications.get(), delegation.get(), authority},
+              config.storage_development);
   if (auto opened = doors.open_blob(runtime, config, tls, blob_router); !opened) {
     doors.stop();
     return opened;

@@ -68,6 +68,24 @@ Task<Result<StorageAccount>> Accounts::create(std::string name) {
   co_return account;
 }
 
+Result<void> Accounts::offer_emulator() {
+  // learn.microsoft.com/azure/storage/common/storage-use-emulator
+  constexpr std::string_view name = "devstoreaccount1";
+  constexpr std::string_view key =
+      "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+  if (find(name))
+    return fail(Code::conflict, "the account '" + std::string(name) +
+                                    "' exists with keys of its own; remove it before the "
+                                    "emulator's takes its name");
+  TRY(const std::string bytes, from_base64(key));
+  StorageAccount account;
+  account.name = std::string(name);
+  account.created = clock_.now();
+  account.keys = {bytes, bytes};
+  put(std::move(account));
+  return {};
+}
+
 Task<Result<void>> Accounts::remove(std::string name) {
   auto work = [name](store::Tx& tx) -> Result<void> {
     TRY(const int64_t gone, tx.run("DELETE FROM account WHERE name = ?", {std::string_view(name)}));

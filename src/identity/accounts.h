@@ -31,6 +31,9 @@ class Accounts {
 
   // invalid_argument, conflict.
   Task<Result<StorageAccount>> create(std::string name);
+  // The account of the storage emulators, with the key that all the world knows, until the process
+  // ends. conflict: there is one of that name.
+  Result<void> offer_emulator();
   // not_found.
   Task<Result<void>> remove(std::string name);
   // `key` is 0 or 1. not_found.

@@ -217,8 +217,7 @@ Result<SasGrant> verify_sas(const http::Request& request, std::string_view accou
     return !key.empty() && equal_constant_time(sign(key, text), wanted_signature);
   });
   if (!right)
-    return refuse("authentication_failed",
-                  "Signature did not match. String to sign used was " + text);
+    return refuse(kSignatureMismatch, "Signature did not match. String to sign used was " + text);
   const std::string id = get("si");
   if (!id.empty() && (!wanted.policy || type.empty()))
     return refuse("authentication_failed", "there is no stored access policy '" + id + "'");

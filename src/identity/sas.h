@@ -45,8 +45,8 @@ struct SasGrant {
 
 bool has_sas(const http::Request& request);
 
-// denied with reason authentication_failed, sas_permission, sas_service, sas_resource,
-// sas_protocol, sas_ip; invalid_argument sas_query on a missing or malformed field.
+// denied with reason authentication_failed, kSignatureMismatch, sas_permission, sas_service,
+// sas_resource, sas_protocol, sas_ip; invalid_argument sas_query on a missing or malformed field.
 Result<SasGrant> verify_sas(const http::Request& request, std::string_view account,
                             const KeyPair& keys, const Wanted& wanted, const Clock& clock);
 

@@ -135,10 +135,11 @@ Result<void> verify_shared_key(const http::Request& request, std::string_view ac
     if (by_bytes != text) right = equal_constant_time(sign(key, by_bytes), given) || right;
   }
   if (!right)
-    return refuse(
+    return fail(
+        Code::denied, kSignatureMismatch,
         "The MAC signature found in the HTTP request is not the same as any computed signature. "
         "Server used following string to sign: '" +
-        text + "'.");
+            text + "'.");
   return {};
 }
 

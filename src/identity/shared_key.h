@@ -26,9 +26,11 @@ std::string sign(std::string_view key, std::string_view text);
 std::string shared_key_header(const http::Request& request, std::string_view account,
                               std::string_view key);
 
+// The reason of a failure whose message holds what the service signed, as Azure's does.
+inline constexpr std::string_view kSignatureMismatch = "signature_mismatch";
+
 // unauthenticated "missing_authorization": no header; denied "authentication_failed": wrong scheme,
-// account, signature, or a date more than 15 minutes off. The message holds what the service
-// signed, as Azure's does.
+// account, or a date more than 15 minutes off; kSignatureMismatch.
 Result<void> verify_shared_key(const http::Request& request, std::string_view account,
                                const KeyPair& keys, const Clock& clock);
 

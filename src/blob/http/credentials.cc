@@ -61,6 +61,13 @@ std::string Credentials::challenge() const {
          "/oauth2/authorize resource_id=" + std::string(kResource);
 }
 
+Error Credentials::told(Error error) const {
+  if (development_ || error.reason() != identity::kSignatureMismatch) return error;
+  return {error.code(), error.reason(),
+          "The signature is not the one that this server computes. In development mode the answer "
+          "holds the string that the server signed."};
+}
+
 Task<Result<bool>> Credentials::open_to_anyone(const Call& call, const Operation& operation) const {
   if (operation.anyone == 0 || !accounts_.find(call.address.account)) co_return false;
   const auto there = co_await blobs_.container(call.address.account, call.address.container);
@@ -125,7 +132,9 @@ Result<void> Credentials::by_header(Call& call, const Operation& operation,
                                     const identity::StorageAccount& account) const {
   if (has_scheme(authorization_of(call.request), "Bearer")) return by_token(call, operation);
   call.by_key = true;
-  return verify_key(call.request, account.name, account.keys, clock_);
+  auto verified = verify_key(call.request, account.name, account.keys, clock_);
+  if (!verified) return std::unexpected(told(std::move(verified).error()));
+  return verified;
 }
 
 Result<identity::BlobCaller> Credentials::caller_of(const http::Request& request) const {
@@ -182,8 +191,9 @@ Task<Result<void>> Credentials::by_sas(Call& call, const Operation& operation,
     }
   }
   CO_TRY(wanted.policy, co_await stored_policy(call));
-  CO_TRY(identity::SasGrant grant,
-         identity::verify_sas(request, account.name, account.keys, wanted, clock_));
+  auto verified = identity::verify_sas(request, account.name, account.keys, wanted, clock_);
+  if (!verified) co_return std::unexpected(told(std::move(verified).error()));
+  identity::SasGrant& grant = *verified;
   // A blob's own signature is not one of its past.
   if (request.query_value("sr") == "b" && request.query_value("versionid"))
     co_return fail(Code::denied, "sas_resource", "sr=b does not open a version of the blob");

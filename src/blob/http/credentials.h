@@ -22,11 +22,16 @@ struct TokenParts {
 class Credentials {
  public:
   Credentials(Blobs& blobs, const identity::Accounts& accounts, const Clock& clock,
-              TokenParts tokens)
-      : blobs_(blobs), accounts_(accounts), clock_(clock), tokens_(std::move(tokens)) {}
+              TokenParts tokens, bool development)
+      : blobs_(blobs),
+        accounts_(accounts),
+        clock_(clock),
+        tokens_(std::move(tokens)),
+        development_(development) {}
 
   // Fills in what the credential says about the call. unauthenticated "missing_authorization",
-  // "invalid_token"; denied, with the reasons of verify_shared_key() and verify_sas().
+  // "invalid_token"; denied, with the reasons of verify_shared_key() and verify_sas(), without
+  // what was signed where it is not development.
   Task<Result<void>> authorize(Call& call, const Operation& operation) const;
   // Whether who makes `call` may read the blob that `source` addresses: with what opened the call,
   // or else with what stands in the source's own query.
@@ -35,6 +40,8 @@ class Credentials {
   std::string challenge() const;
 
  private:
+  // What was signed tells of the request as it came here, which only a developer is to know.
+  Error told(Error error) const;
   Task<Result<bool>> open_to_anyone(const Call& call, const Operation& operation) const;
   Task<Result<std::optional<identity::StoredPolicy>>> stored_policy(const Call& call) const;
   // The account's key, or a token.
@@ -50,6 +57,7 @@ class Credentials {
   const identity::Accounts& accounts_;
   const Clock& clock_;
   const TokenParts tokens_;
+  const bool development_;
 };
 
 }  // namespace holdfast::blob

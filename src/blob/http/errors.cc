@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "blob/http/call.h"
 #include "blob/http/xml.h"
+#include "identity/shared_key.h"
 
 namespace holdfast::blob {
 namespace {
@@ -85,6 +86,7 @@ constexpr Row kByReason[] = {
     {"missing_authorization", 401, "NoAuthenticationInformation"},
     {"authentication_failed", 403, "AuthenticationFailed"},
     {"sas_query", 403, "AuthenticationFailed"},
+    {identity::kSignatureMismatch, 403, "AuthenticationFailed"},
     {"sas_permission", 403, "AuthorizationPermissionMismatch"},
     {"sas_service", 403, "AuthorizationServiceMismatch"},
     {"sas_resource", 403, "AuthorizationResourceTypeMismatch"},
@@ -133,7 +135,9 @@ http::Response xml_error(const Error& error, const http::Request& request) {
     }
   }
   const std::string when = format_rfc3339(SystemClock().now(), 7);
-  const bool signature = error.reason() == "authentication_failed" || error.reason() == "sas_query";
+  const bool signature = error.reason() == "authentication_failed" ||
+                         error.reason() == "sas_query" ||
+                         error.reason() == identity::kSignatureMismatch;
   // Azure keeps what was signed in a detail of its own.
   std::string message =
       signature ? "Server failed to authenticate the request. Make sure the value of Authorization "

@@ -41,10 +41,11 @@ Result<void> check_meaning(const http::Request& request, const Operation& operat
 }
 
 struct Service {
-  Service(Blobs& blobs_, const identity::Accounts& accounts_, const Clock& clock, TokenParts tokens)
+  Service(Blobs& blobs_, const identity::Accounts& accounts_, const Clock& clock, TokenParts tokens,
+          bool development)
       : blobs(blobs_),
         accounts(accounts_),
-        credentials(blobs_, accounts_, clock, std::move(tokens)) {}
+        credentials(blobs_, accounts_, clock, std::move(tokens), development) {}
   Blobs& blobs;
   const identity::Accounts& accounts;
   const Credentials credentials;
@@ -121,8 +122,8 @@ http::Router make_router() {
 }
 
 void mount(http::Router& router, Blobs& blobs, const identity::Accounts& accounts,
-           const Clock& clock, TokenParts tokens) {
-  auto service = std::make_shared<Service>(blobs, accounts, clock, std::move(tokens));
+           const Clock& clock, TokenParts tokens, bool development) {
+  auto service = std::make_shared<Service>(blobs, accounts, clock, std::move(tokens), development);
   router.add("*", "/{address...}", http::Role::own,
              [service](http::Request& request) { return service->answer(request); });
 }

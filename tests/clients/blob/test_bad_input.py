@@ -6,6 +6,7 @@ import xml.etree.ElementTree
 import pytest
 
 from blob_support import connect, send, signed_headers
+from conftest import Hub
 
 
 def error_of(answer) -> str:
@@ -102,12 +103,28 @@ def test_no_credential(account, container):
     assert head.status == 401 and head.body == b"" and head.code == "NoAuthenticationInformation"
 
 
-def test_a_wrong_signature_says_what_was_signed(account, container):
-    headers = signed_headers(account, "GET", f"/{account.name}/tests/b", {}, 0)
+def wrongly_signed(account, path):
+    """The details of the refusals of a wrong key and of a wrong SAS."""
+    headers = signed_headers(account, "GET", f"/{account.name}{path}", {}, 0)
     headers["Authorization"] = headers["Authorization"][:-6] + "AAAAA="
-    answer = send(account, "GET", "/tests/b", headers=headers, sign=False)
-    assert (answer.status, error_of(answer)) == (403, "AuthenticationFailed")
-    assert f"/{account.name}/{account.name}/tests/b" in xml.etree.ElementTree.fromstring(answer.body).find("AuthenticationErrorDetail").text
+    sas = "?sv=2021-12-02&sr=b&sp=r&se=2099-01-01T00:00:00Z&sig=AAAA"
+    for answer in (send(account, "GET", path, headers=headers, sign=False), send(account, "GET", path + sas, sign=False)):
+        assert (answer.status, error_of(answer)) == (403, "AuthenticationFailed")
+        yield xml.etree.ElementTree.fromstring(answer.body).find("AuthenticationErrorDetail").text
+
+
+def test_what_was_signed_is_told_in_development_alone(account, container, tmp_path):
+    for detail in wrongly_signed(account, "/tests/b"):
+        assert account.name not in detail and "2099" not in detail and "development" in detail
+    (tmp_path / "hub.yaml").write_text("storage: {development: true}\n")
+    own = Hub(tmp_path, tmp_path / "hub.yaml").start()
+    try:
+        other = own.create_account()
+        by_key, by_sas = wrongly_signed(other, "/tests/b")
+        assert f"/{other.name}/{other.name}/tests/b" in by_key
+        assert f"/blob/{other.name}/tests/b" in by_sas and "2099-01-01T00:00:00Z" in by_sas
+    finally:
+        assert own.stop() == 0
 
 
 def test_versions(account, container):
