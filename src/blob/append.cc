@@ -1,4 +1,5 @@
 #include "blob/blobs.h"
+#include "blob/retention.h"
 #include "blob/rows.h"
 
 namespace holdfast::blob {
@@ -13,8 +14,8 @@ constexpr uint32_t kAppendLimit = 50'000;
 // however many blocks there are, and the lists nest four deep at most.
 constexpr uint32_t kRadix = 16;
 
-Result<FoundBlob> find_append_blob(Tx& tx, int64_t container, const BlobKey& key) {
-  TRY(auto there, find_blob(tx, container, key.name));
+Result<FoundBlob> find_append_blob(Tx& tx, int64_t container, const BlobKey& key, WallTime now) {
+  TRY(auto there, find_blob(tx, container, key.name, now));
   if (!there) return blob_not_found(key);
   if (there->info.type != BlobType::append) return wrong_type();
   return std::move(*there);
@@ -67,8 +68,9 @@ Task<Result<Appended>> Blobs::append_block(BlobKey key, store::StagedContent con
                                            Conditions conditions, AppendConditions where) {
   auto work = [this, key, content, conditions, where](Tx& tx) -> Result<Appended> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-    TRY(FoundBlob there, find_append_blob(tx, in.id, key));
+    TRY(FoundBlob there, find_append_blob(tx, in.id, key, clock_.now()));
     TRY_VOID(check_change(conditions, there.info, Write::change, clock_.now()));
+    TRY_VOID(check_mutable(there.info, clock_.now()));
     if (there.info.sealed)
       return fail(Code::conflict, "blob_sealed", "The specified blob is sealed.");
     TRY_VOID(check_position(where, there.info.size, content.size));
@@ -98,10 +100,11 @@ Task<Result<Appended>> Blobs::append_block(BlobKey key, store::StagedContent con
 Task<Result<Info>> Blobs::seal(BlobKey key, Conditions conditions, AppendConditions where) {
   auto work = [this, key, conditions, where](Tx& tx) -> Result<Info> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-    TRY(FoundBlob there, find_append_blob(tx, in.id, key));
+    TRY(FoundBlob there, find_append_blob(tx, in.id, key, clock_.now()));
     TRY_VOID(check_change(conditions, there.info, Write::change, clock_.now()));
     TRY_VOID(check_position(where, there.info.size, 0));
     if (there.info.sealed) return std::move(there.info);
+    TRY_VOID(check_mutable(there.info, clock_.now()));
     there.info.sealed = true;
     there.info.modified = clock_.now();
     there.info.etag = next_etag();

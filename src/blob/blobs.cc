@@ -4,10 +4,12 @@
 
 #include "blob/history.h"
 #include "blob/kept.h"
+#include "blob/retention.h"
 #include "blob/sql_blob_sql.h"
 #include "blob/sql_history_sql.h"
 #include "blob/sql_operations_sql.h"
 #include "blob/sql_pages_sql.h"
+#include "blob/sql_retention_sql.h"
 #include "blob/sql_service_sql.h"
 #include "blob/sql_tags_sql.h"
 #include "blob/tell.h"
@@ -20,9 +22,9 @@ using store::Tx;
 
 Result<std::unique_ptr<Blobs>> Blobs::open(store::Database& database, store::ObjectStore& objects,
                                            const Clock& clock) {
-  const store::Migration migrations[] = {{1, k_sql_blob_sql},       {2, k_sql_service_sql},
-                                         {3, k_sql_operations_sql}, {4, k_sql_tags_sql},
-                                         {5, k_sql_pages_sql},      {6, k_sql_history_sql}};
+  const store::Migration migrations[] = {
+      {1, k_sql_blob_sql},  {2, k_sql_service_sql}, {3, k_sql_operations_sql}, {4, k_sql_tags_sql},
+      {5, k_sql_pages_sql}, {6, k_sql_history_sql}, {7, k_sql_retention_sql}};
   TRY_VOID(database.migrate("blob", migrations));
   TRY_VOID(events::migrate(database));
   return std::unique_ptr<Blobs>(new Blobs(database, objects, clock));
@@ -56,10 +58,11 @@ uint64_t Blobs::next_etag() {
 Result<Info> Blobs::replace(Tx& tx, const FoundContainer& in, const std::string& name,
                             store::ContentId content, uint64_t size, const NewBlob& wanted,
                             const Conditions& conditions, std::string_view api) {
-  TRY(auto there, find_blob(tx, in.id, name));
+  TRY(auto there, find_or_expire(tx, *this, in, name));
   std::optional<Info> old;
   if (there) old = there->info;
   TRY_VOID(check_change(conditions, old, Write::replace, clock_.now()));
+  if (old) TRY_VOID(check_mutable(*old, clock_.now()));
   Info info;
   info.name = name;
   info.size = size;
@@ -72,6 +75,8 @@ Result<Info> Blobs::replace(Tx& tx, const FoundContainer& in, const std::string&
   info.blocks = wanted.blocks;
   info.sealed = wanted.sealed;
   info.sequence = wanted.sequence;
+  info.expiry = wanted.expiry;
+  info.immutability = wanted.immutability;
   info.copy = wanted.copy;
   info.tags = wanted.tags;
   info.tier = wanted.tier;
@@ -118,7 +123,7 @@ Task<Result<Info>> Blobs::put_blob(BlobKey key, store::StagedContent content, Ne
 Task<Result<Info>> Blobs::blob(BlobKey key, Conditions conditions) {
   auto work = [this, key, conditions](Tx& tx) -> Result<Info> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-    TRY(auto there, find_blob(tx, in.id, key));
+    TRY(auto there, find_blob(tx, in.id, key, clock_.now()));
     if (!there) return blob_not_found(key);
     TRY_VOID(check_read(conditions, there->info));
     TRY_VOID(may_read(there->info.lease, conditions.lease_id, clock_.now(), Leased::blob));
@@ -130,10 +135,11 @@ Task<Result<Info>> Blobs::blob(BlobKey key, Conditions conditions) {
 Task<Result<void>> Blobs::may_replace(BlobKey key, Conditions conditions) {
   auto work = [this, key, conditions](Tx& tx) -> Result<void> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-    TRY(auto there, find_blob(tx, in.id, key.name));
+    TRY(auto there, find_blob(tx, in.id, key.name, clock_.now()));
     std::optional<Info> old;
     if (there) old = std::move(there->info);
-    return check_change(conditions, old, Write::replace, clock_.now());
+    TRY_VOID(check_change(conditions, old, Write::replace, clock_.now()));
+    return old ? check_mutable(*old, clock_.now()) : Result<void>();
   };
   co_return co_await store::read_few(database_, std::move(work));
 }
@@ -141,7 +147,7 @@ Task<Result<void>> Blobs::may_replace(BlobKey key, Conditions conditions) {
 Task<Result<OpenBlob>> Blobs::open_blob(BlobKey key, Conditions conditions, Range wanted) {
   auto work = [this, key, conditions, wanted](Tx& tx) -> Result<OpenBlob> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-    TRY(auto there, find_blob(tx, in.id, key));
+    TRY(auto there, find_blob(tx, in.id, key, clock_.now()));
     if (!there) return blob_not_found(key);
     TRY_VOID(check_read(conditions, there->info));
     TRY_VOID(may_read(there->info.lease, conditions.lease_id, clock_.now(), Leased::blob));
@@ -163,9 +169,10 @@ Task<Result<Info>> Blobs::set_properties(BlobKey key, std::optional<Pairs> heade
                                          std::optional<Pairs> metadata, Conditions conditions) {
   auto work = [this, key, headers, metadata, conditions](Tx& tx) -> Result<Info> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-    TRY(auto there, find_blob(tx, in.id, key.name));
+    TRY(auto there, find_blob(tx, in.id, key.name, clock_.now()));
     if (!there) return blob_not_found(key);
     TRY_VOID(check_change(conditions, there->info, Write::change, clock_.now()));
+    TRY_VOID(check_mutable(there->info, clock_.now()));
     Info info = std::move(there->info);
     if (headers) info.headers = *headers;
     if (metadata && settings(key.account).versioning) {

@@ -103,6 +103,7 @@ class Blobs {
  private:
   friend class History;
   friend class PageBlobs;
+  friend class Retention;
   Blobs(store::Database& database, store::ObjectStore& objects, const Clock& clock)
       : database_(database), objects_(objects), clock_(clock) {}
   Result<Info> replace(store::Tx& tx, const FoundContainer& in, const std::string& name,

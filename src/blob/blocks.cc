@@ -28,7 +28,7 @@ Task<Result<void>> Blobs::put_block(BlobKey key, std::string id, store::StagedCo
                                     Conditions conditions) {
   auto work = [this, key, id, content, conditions](Tx& tx) -> Result<void> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-    TRY(const auto there, find_blob(tx, in.id, key.name));
+    TRY(const auto there, find_blob(tx, in.id, key.name, clock_.now()));
     TRY_VOID(may_write(there ? there->info.lease : Lease(), conditions.lease_id, clock_.now(),
                        Leased::blob));
     if (there && there->info.type != BlobType::block) return wrong_type();
@@ -54,7 +54,7 @@ Task<Result<Info>> Blobs::put_block_list(BlobKey key, std::vector<BlockRef> bloc
                                          Conditions conditions) {
   auto work = [this, key, blocks, wanted, conditions](Tx& tx) -> Result<Info> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-    TRY(const auto old, find_blob(tx, in.id, key.name));
+    TRY(const auto old, find_blob(tx, in.id, key.name, clock_.now()));
     if (old && old->info.type != BlobType::block) return wrong_type();
     struct Known {
       store::ContentId content{};
@@ -68,8 +68,10 @@ Task<Result<Info>> Blobs::put_block_list(BlobKey key, std::vector<BlockRef> bloc
         return true;
       });
     };
-    TRY_VOID(read("SELECT id, content, size FROM committed_block WHERE container = ? AND blob = ?",
-                  committed));
+    if (old)
+      TRY_VOID(
+          read("SELECT id, content, size FROM committed_block WHERE container = ? AND blob = ?",
+               committed));
     TRY_VOID(
         read("SELECT id, content, size FROM uncommitted_block WHERE container = ? AND blob = ?",
              uncommitted));
@@ -108,9 +110,9 @@ Task<Result<Info>> Blobs::put_block_list(BlobKey key, std::vector<BlockRef> bloc
 }
 
 Task<Result<BlockLists>> Blobs::block_lists(BlobKey key) {
-  auto work = [key](Tx& tx) -> Result<BlockLists> {
+  auto work = [this, key](Tx& tx) -> Result<BlockLists> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-    TRY(const auto there, find_blob(tx, in.id, key));
+    TRY(const auto there, find_blob(tx, in.id, key, clock_.now()));
     if (there && there->info.type != BlobType::block) return wrong_type();
     BlockLists lists;
     const auto into = [](std::vector<Block>& blocks) {
@@ -127,9 +129,10 @@ Task<Result<BlockLists>> Blobs::block_lists(BlobKey key) {
                   {in.id, std::string_view(key.name), nanos(*at)}, into(lists.committed)));
       return lists;
     }
-    TRY_VOID(tx.each(
-        "SELECT id, size FROM committed_block WHERE container = ? AND blob = ? ORDER BY seq",
-        {in.id, std::string_view(key.name)}, into(lists.committed)));
+    if (there)
+      TRY_VOID(tx.each(
+          "SELECT id, size FROM committed_block WHERE container = ? AND blob = ? ORDER BY seq",
+          {in.id, std::string_view(key.name)}, into(lists.committed)));
     if (key.snapshot == WallTime() && key.version == WallTime())
       TRY_VOID(tx.each(
           "SELECT id, size FROM uncommitted_block WHERE container = ? AND blob = ? ORDER BY id",

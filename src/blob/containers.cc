@@ -2,6 +2,7 @@
 
 #include "blob/blobs.h"
 #include "blob/kept.h"
+#include "blob/retention.h"
 
 namespace holdfast::blob {
 namespace {
@@ -77,6 +78,7 @@ Task<Result<void>> Blobs::delete_container(std::string account, std::string name
     TRY(const FoundContainer found, find_container(tx, account, name));
     TRY_VOID(check_write(conditions, found.info, Write::change));
     TRY_VOID(may_write(found.info.lease, conditions.lease_id, clock_.now(), Leased::container));
+    TRY_VOID(check_none_immutable(tx, found.id, clock_.now()));
     const std::chrono::seconds kept = settings(account).containers_kept;
     if (kept.count() == 0) return erase_container(tx, objects_, found.id);
     return hide_container(tx, found, clock_.now(), clock_.now() + kept);

@@ -58,20 +58,6 @@ Result<void> write_making(Tx& tx, int64_t container, const std::string& name,
   return {};
 }
 
-// Tags and tier, which what is kept may be given too.
-Result<void> save(Tx& tx, int64_t container, const FoundBlob& blob) {
-  const Info& info = blob.info;
-  const auto at = kept_at(info);
-  if (!at) return save_blob(tx, container, blob.content, info);
-  const std::string tags = pairs_to_json(info.tags);
-  TRY_VOID(tx.run(
-      "UPDATE blob_history SET tags = ?, tier = ?, tier_changed = ? WHERE container = ? AND name = "
-      "? AND at = ?",
-      {std::string_view(tags), std::string_view(info.tier), nanos(info.tier_changed), container,
-       std::string_view(info.name), nanos(*at)}));
-  return {};
-}
-
 std::unexpected<Error> source_not_found() {
   return fail(Code::not_found, "copy_source_not_found", "The specified blob does not exist.");
 }
@@ -85,7 +71,7 @@ Task<Result<Info>> Blobs::copy_blob(BlobKey to, BlobKey from, NewBlob wanted, Co
     const auto source_in = find_container(tx, from.account, from.container);
     if (!source_in && source_in.error().code() == Code::not_found) return source_not_found();
     if (!source_in) return std::unexpected(source_in.error());
-    TRY(const auto source, find_blob(tx, source_in->id, from));
+    TRY(const auto source, find_blob(tx, source_in->id, from, clock_.now()));
     if (!source) return source_not_found();
     if (const auto fits = check_read(source_conditions, source->info); !fits) {
       if (fits.error().code() != Code::precondition_failed) return std::unexpected(fits.error());
@@ -114,11 +100,11 @@ Task<Result<Info>> Blobs::copy_blob(BlobKey to, BlobKey from, NewBlob wanted, Co
 Task<Result<Info>> Blobs::set_tags(BlobKey key, Pairs tags, Conditions conditions) {
   auto work = [this, key, tags, conditions](Tx& tx) -> Result<Info> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-    TRY(auto there, find_blob(tx, in.id, key));
+    TRY(auto there, find_blob(tx, in.id, key, clock_.now()));
     if (!there) return blob_not_found(key);
     TRY_VOID(check_change(conditions, there->info, Write::change, clock_.now()));
     there->info.tags = tags;
-    TRY_VOID(save(tx, in.id, *there));
+    TRY_VOID(save_labels(tx, in.id, *there));
     const Change change{Change::properties, "SetBlobTags", {}};
     TRY_VOID(tell(tx, *this, key, change, there->info, conditions));
     return std::move(there->info);
@@ -129,14 +115,14 @@ Task<Result<Info>> Blobs::set_tags(BlobKey key, Pairs tags, Conditions condition
 Task<Result<Info>> Blobs::set_tier(BlobKey key, std::string tier, Conditions conditions) {
   auto work = [this, key, tier, conditions](Tx& tx) -> Result<Info> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-    TRY(auto there, find_blob(tx, in.id, key));
+    TRY(auto there, find_blob(tx, in.id, key, clock_.now()));
     if (!there) return blob_not_found(key);
     TRY_VOID(check_change(conditions, there->info, Write::change, clock_.now()));
     if (there->info.type != BlobType::block) return wrong_type();
     const Info before = there->info;
     there->info.tier = tier;
     there->info.tier_changed = clock_.now();
-    TRY_VOID(save(tx, in.id, *there));
+    TRY_VOID(save_labels(tx, in.id, *there));
     const Change change{Change::tier_changed, "SetBlobTier", &before};
     TRY_VOID(tell(tx, *this, key, change, there->info, conditions));
     return std::move(there->info);

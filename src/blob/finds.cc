@@ -83,8 +83,13 @@ std::vector<KeyRange> ranges_of(const std::vector<TagTest>& tests) {
 class Finder {
  public:
   // `container` 0: all of the account's.
-  Finder(Tx& tx, const std::string& account, int64_t container, std::vector<KeyRange> ranges)
-      : tx_(tx), account_(account), container_(container), ranges_(std::move(ranges)) {}
+  Finder(Tx& tx, const std::string& account, int64_t container, std::vector<KeyRange> ranges,
+         WallTime now)
+      : tx_(tx),
+        account_(account),
+        container_(container),
+        ranges_(std::move(ranges)),
+        now_(nanos(now)) {}
 
   Result<FindPage> page(const std::string& marker, size_t limit) {
     Position from;
@@ -149,8 +154,9 @@ class Finder {
   Result<void> look(const Position& at, FindPage& page) {
     return tx_.each(
         "SELECT container.name, blob.tags FROM blob JOIN container ON container.id = "
-        "blob.container WHERE blob.container = ? AND blob.name = ?",
-        {at.container, std::string_view(at.name)}, [&](const Row& row) {
+        "blob.container WHERE blob.container = ? AND blob.name = ? AND " +
+            std::string(kNotExpired),
+        {at.container, std::string_view(at.name), now_}, [&](const Row& row) {
           FoundTagged found;
           for (auto& [key, value] : pairs_from_json(row.text(1))) {
             for (const KeyRange& range : ranges_) {
@@ -194,13 +200,15 @@ class Finder {
   const std::string& account_;
   int64_t container_;
   std::vector<KeyRange> ranges_;
+  int64_t now_;
   std::optional<Position> more_;
 };
 
 }  // namespace
 
 Task<Result<FindPage>> find_by_tags(Blobs& blobs, FindQuery query) {
-  auto work = [query](Tx& tx) -> Result<FindPage> {
+  const WallTime now = blobs.clock().now();
+  auto work = [query, now](Tx& tx) -> Result<FindPage> {
     std::vector<TagTest> tests = query.tests;
     std::string container = query.container;
     bool elsewhere = false;
@@ -225,7 +233,7 @@ Task<Result<FindPage>> find_by_tags(Blobs& blobs, FindQuery query) {
       if (!in) return std::unexpected(in.error());
       id = in->id;
     }
-    return Finder(tx, query.account, id, ranges_of(tests)).page(query.marker, query.limit);
+    return Finder(tx, query.account, id, ranges_of(tests), now).page(query.marker, query.limit);
   };
   co_return co_await blobs.database().read(std::move(work));
 }

@@ -1,6 +1,7 @@
 #include "blob/history.h"
 
 #include "blob/kept.h"
+#include "blob/retention.h"
 #include "blob/tell.h"
 
 namespace holdfast::blob {
@@ -11,7 +12,7 @@ Task<Result<Info>> History::snapshot(BlobKey key, std::optional<Pairs> metadata,
                                      Conditions conditions) {
   auto work = [this, key, metadata, conditions](Tx& tx) -> Result<Info> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-    TRY(auto there, find_blob(tx, in.id, key.name));
+    TRY(auto there, find_blob(tx, in.id, key.name, blobs_.clock_.now()));
     if (!there) return blob_not_found(key);
     const WallTime now = blobs_.clock_.now();
     TRY_VOID(check_write(conditions, there->info, Write::change));
@@ -47,7 +48,7 @@ Task<Result<bool>> History::remove(BlobKey key, Conditions conditions, Removal r
 Result<bool> History::remove_blob(Tx& tx, const BlobKey& key, const Conditions& conditions,
                                   Removal::Snapshots snapshots) {
   TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-  TRY(auto there, find_blob(tx, in.id, key.name));
+  TRY(auto there, find_blob(tx, in.id, key.name, blobs_.clock_.now()));
   if (!there) return blob_not_found(key);
   const WallTime now = blobs_.clock_.now();
   TRY_VOID(check_change(conditions, there->info, Write::change, now));
@@ -58,17 +59,13 @@ Result<bool> History::remove_blob(Tx& tx, const BlobKey& key, const Conditions& 
     return fail(Code::conflict, "snapshots_present",
                 "This operation is not permitted because the blob has snapshots.");
   for (const WallTime at : taken) {
-    if (softly) {
-      TRY_VOID(
-          delete_softly(tx, in.id, key.name, at, KeptState::snapshot, now, now + keeping.kept));
-    } else {
-      TRY_VOID(drop_kept(tx, blobs_.objects_, in.id, key.name, at));
-    }
+    TRY(const auto kept, find_kept(tx, in.id, key.name, at));
+    if (kept) TRY_VOID(check_mutable(kept->blob.info, now));
   }
+  TRY_VOID(remove_snapshots(tx, blobs_.objects_, in.id, key.name, keeping, now));
   if (snapshots == Removal::only) return !softly;
-  TRY_VOID(set_aside(tx, blobs_.objects_, in.id, *there, keeping, true, now));
-  TRY_VOID(tx.run("DELETE FROM blob WHERE container = ? AND name = ?",
-                  {in.id, std::string_view(key.name)}));
+  TRY_VOID(check_mutable(there->info, now));
+  TRY_VOID(remove_present(tx, blobs_.objects_, in.id, *there, keeping, now));
   TRY_VOID(tell(tx, blobs_, key, {Change::deleted, "DeleteBlob", {}}, there->info, conditions));
   return !softly && !keeping.versions;
 }
@@ -79,7 +76,7 @@ Result<bool> History::remove_kept(Tx& tx, const BlobKey& key, const Conditions& 
   const bool version = key.version != WallTime();
   const WallTime at = version ? key.version : key.snapshot;
   if (version) {
-    TRY(const auto there, find_blob(tx, in.id, key.name));
+    TRY(const auto there, find_blob(tx, in.id, key.name, blobs_.clock_.now()));
     if (there && there->info.version == at)
       return fail(Code::denied, "current_version",
                   "The specified operation is not allowed on root blob.");
@@ -92,7 +89,9 @@ Result<bool> History::remove_kept(Tx& tx, const BlobKey& key, const Conditions& 
                                            kept->state == KeptState::deleted_last_version
                                      : kept->state == KeptState::deleted_snapshot);
   if (!live && !(soft && removal.permanent)) return blob_not_found(key);
+  const WallTime now = blobs_.clock_.now();
   TRY_VOID(check_write(conditions, kept->blob.info, Write::change));
+  TRY_VOID(check_mutable(kept->blob.info, now));
   TRY(const Keeping keeping, keeping_in(tx, blobs_.settings(key.account), key.account));
   if (removal.permanent) {
     if (!keeping.permanent_delete)
@@ -108,7 +107,6 @@ Result<bool> History::remove_kept(Tx& tx, const BlobKey& key, const Conditions& 
     TRY_VOID(drop_kept(tx, blobs_.objects_, in.id, key.name, at));
     return true;
   }
-  const WallTime now = blobs_.clock_.now();
   TRY_VOID(delete_softly(tx, in.id, key.name, at, kept->state, now, now + keeping.kept));
   return false;
 }
@@ -117,7 +115,7 @@ Task<Result<void>> History::undelete(BlobKey key) {
   auto work = [this, key](Tx& tx) -> Result<void> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
     const std::string_view name = key.name;
-    TRY(const auto before, find_blob(tx, in.id, name));
+    TRY(const auto before, find_or_expire(tx, blobs_, in, name));
     int64_t rows = 0;
     for (const auto& [from, to] :
          {std::pair(KeptState::deleted_snapshot, KeptState::snapshot),
@@ -134,7 +132,7 @@ Task<Result<void>> History::undelete(BlobKey key) {
       TRY(const auto kept, find_kept(tx, in.id, name, at));
       if (kept) TRY_VOID(revive(tx, in.id, *kept, at));
     }
-    TRY(const auto there, find_blob(tx, in.id, name));
+    TRY(const auto there, find_row(tx, in.id, name));
     if (!there && rows == 0) {
       TRY(const auto versions, times_of(tx, in.id, name, KeptState::last_version));
       if (versions.empty()) return blob_not_found(key);

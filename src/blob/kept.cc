@@ -88,14 +88,15 @@ Result<std::optional<Kept>> find_kept(Tx& tx, int64_t container, std::string_vie
   return found;
 }
 
-Result<std::optional<FoundBlob>> find_blob(Tx& tx, int64_t container, const BlobKey& key) {
+Result<std::optional<FoundBlob>> find_blob(Tx& tx, int64_t container, const BlobKey& key,
+                                           WallTime now) {
   if (key.snapshot != WallTime()) {
     TRY(auto kept, find_kept(tx, container, key.name, key.snapshot));
     if (!kept || kept->state != KeptState::snapshot) return std::nullopt;
     return std::move(kept->blob);
   }
-  if (key.version == WallTime()) return find_blob(tx, container, key.name);
-  TRY(auto present, find_blob(tx, container, key.name));
+  if (key.version == WallTime()) return find_blob(tx, container, key.name, now);
+  TRY(auto present, find_blob(tx, container, key.name, now));
   if (present && present->info.version == key.version) return present;
   TRY(auto kept, find_kept(tx, container, key.name, key.version));
   if (!kept || (kept->state != KeptState::version && kept->state != KeptState::last_version))
@@ -124,15 +125,15 @@ Result<void> keep(Tx& tx, int64_t container, const FoundBlob& blob, KeptState st
   Info info = blob.info;
   info.lease = Lease();
   info.version = WallTime();  // what is a version has its id in `at`
+  info.expiry = WallTime();   // it is the blob that expires
+  if (state == KeptState::snapshot) info.immutability = Immutability();
   BlobValues row(info);
   row.values.insert(row.values.begin(),
                     {container, nanos(at), static_cast<int64_t>(state), nanos(deleted),
                      nanos(expires), static_cast<int64_t>(blob.content)});
-  TRY_VOID(tx.run(
-      "INSERT INTO blob_history(container, at, state, deleted, expires, content, " +
-          std::string(kBlobColumns) +
-          ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-      row.values));
+  TRY_VOID(tx.run("INSERT INTO blob_history(container, at, state, deleted, expires, content, " +
+                      std::string(kBlobColumns) + ") VALUES(" + marks(row.values.size()) + ")",
+                  row.values));
   const std::string_view name = info.name;
   TRY_VOID(
       tx.run("INSERT INTO history_block SELECT container, blob, ?, seq, id, content, size FROM "
@@ -221,6 +222,45 @@ Result<void> revive(Tx& tx, int64_t container, const Kept& kept, WallTime at) {
              "container = ? AND blob = ? AND at = ?",
              {container, name, nanos(at)}));
   return forget_making(tx, container, name, at);
+}
+
+Result<void> save_labels(Tx& tx, int64_t container, const FoundBlob& blob) {
+  const Info& info = blob.info;
+  const auto at = kept_at(info);
+  if (!at) return save_blob(tx, container, blob.content, info);
+  const std::string tags = pairs_to_json(info.tags);
+  TRY_VOID(tx.run(
+      std::string("UPDATE blob_history SET tags = ?, tier = ?, tier_changed = ?, policy = "
+                  "?, policy_until = ?, legal_hold = ?") +
+          kThatRow,
+      {std::string_view(tags), std::string_view(info.tier), nanos(info.tier_changed),
+       int64_t{info.immutability.mode}, nanos(info.immutability.until),
+       int64_t{info.immutability.hold}, container, std::string_view(info.name), nanos(*at)}));
+  return {};
+}
+
+Result<void> remove_present(Tx& tx, store::ObjectStore& objects, int64_t container,
+                            const FoundBlob& blob, const Keeping& keeping, WallTime now) {
+  TRY_VOID(set_aside(tx, objects, container, blob, keeping, true, now));
+  TRY_VOID(tx.run("DELETE FROM blob WHERE container = ? AND name = ?",
+                  {container, std::string_view(blob.info.name)}));
+  return {};
+}
+
+Result<void> remove_snapshots(Tx& tx, store::ObjectStore& objects, int64_t container,
+                              std::string_view name, const Keeping& keeping, WallTime now) {
+  TRY(const auto taken, times_of(tx, container, name, KeptState::snapshot));
+  for (const WallTime at : taken) {
+    TRY(const auto kept, find_kept(tx, container, name, at));
+    if (!kept || kept->blob.info.immutability.protects(now)) continue;
+    if (keeping.kept.count() > 0) {
+      TRY_VOID(
+          delete_softly(tx, container, name, at, KeptState::snapshot, now, now + keeping.kept));
+    } else {
+      TRY_VOID(drop_kept(tx, objects, container, name, at));
+    }
+  }
+  return {};
 }
 
 Result<std::vector<WallTime>> times_of(Tx& tx, int64_t container, std::string_view name,

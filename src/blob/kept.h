@@ -38,7 +38,8 @@ struct Kept {
 Result<std::optional<Kept>> find_kept(store::Tx& tx, int64_t container, std::string_view name,
                                       WallTime at);
 // The blob, or the snapshot or version that the key names. nullopt where it is not there.
-Result<std::optional<FoundBlob>> find_blob(store::Tx& tx, int64_t container, const BlobKey& key);
+Result<std::optional<FoundBlob>> find_blob(store::Tx& tx, int64_t container, const BlobKey& key,
+                                           WallTime now);
 // `row` has kBlobColumns and kKeptColumns.
 inline constexpr std::string_view kKeptColumns = ", state, at, deleted, expires";
 Info kept_info(const store::Row& row);
@@ -64,9 +65,24 @@ Result<void> delete_softly(store::Tx& tx, int64_t container, std::string_view na
 // The deleted blob becomes the blob.
 Result<void> revive(store::Tx& tx, int64_t container, const Kept& kept, WallTime at);
 
+// Tags, tier, policy and hold, of the blob or of what is kept.
+Result<void> save_labels(store::Tx& tx, int64_t container, const FoundBlob& blob);
+
 // The times of the kept that are in this state, the oldest first.
 Result<std::vector<WallTime>> times_of(store::Tx& tx, int64_t container, std::string_view name,
                                        KeptState state);
+
+// The blob's row goes; where soft delete or versions keep it, into the history.
+Result<void> remove_present(store::Tx& tx, store::ObjectStore& objects, int64_t container,
+                            const FoundBlob& blob, const Keeping& keeping, WallTime now);
+// What is immutable of them stays.
+Result<void> remove_snapshots(store::Tx& tx, store::ObjectStore& objects, int64_t container,
+                              std::string_view name, const Keeping& keeping, WallTime now);
+// The blob; one that has expired, but is still there, goes now.
+Result<std::optional<FoundBlob>> find_or_expire(store::Tx& tx, Blobs& blobs,
+                                                const FoundContainer& in, std::string_view name);
+// conflict "immutable_policy" where a blob of the container is, or what is kept of one.
+Result<void> check_none_immutable(store::Tx& tx, int64_t container, WallTime now);
 
 // With all that is under it, kept or not; the references on contents too.
 Result<void> erase_container(store::Tx& tx, store::ObjectStore& objects, int64_t id);

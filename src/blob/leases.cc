@@ -8,7 +8,7 @@ using store::Tx;
 Task<Result<Info>> Blobs::lease_blob(BlobKey key, LeaseRequest request, Conditions conditions) {
   auto work = [this, key, request, conditions](Tx& tx) -> Result<Info> {
     TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-    TRY(auto there, find_blob(tx, in.id, key.name));
+    TRY(auto there, find_blob(tx, in.id, key.name, clock_.now()));
     if (!there) return blob_not_found(key);
     TRY_VOID(check_write(conditions, there->info, Write::change));
     TRY(there->info.lease, apply(there->info.lease, request, clock_.now()));

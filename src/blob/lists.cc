@@ -50,19 +50,20 @@ std::string list_sql(const ListQuery& query) {
   const std::string columns(kBlobColumns);
   std::string sql = "SELECT " + columns +
                     ", -1 AS state, 9223372036854775807 AS at, 0 AS deleted, 0 AS expires FROM "
-                    "blob WHERE container = ?1 AND name >= ?2";
+                    "blob WHERE container = ?1 AND name >= ?2 AND " +
+                    std::string(kNotExpired);
   for (const KeptState state : states_of(query))
     sql += " UNION ALL SELECT " + columns + std::string(kKeptColumns) +
            " FROM blob_history INDEXED BY blob_history_by_state WHERE container = ?1 AND state = " +
-           std::to_string(static_cast<int>(state)) + " AND (name, at) >= (?2, ?3)";
+           std::to_string(static_cast<int>(state)) + " AND (name, at) >= (?2, ?4)";
   // One part alone has its order by the key; to sort it by a constant as well would cost a sorter.
   return sql + (states_of(query).empty() ? " ORDER BY name" : " ORDER BY name, at");
 }
 
 class Lister {
  public:
-  Lister(Tx& tx, int64_t container, const ListQuery& query)
-      : tx_(tx), container_(container), query_(query) {}
+  Lister(Tx& tx, int64_t container, const ListQuery& query, WallTime now)
+      : tx_(tx), container_(container), query_(query), now_(now) {}
 
   Result<Page> page() {
     const std::string sql = list_sql(query_);
@@ -72,8 +73,8 @@ class Lister {
     for (bool more = true; more;) {
       jump_.clear();
       Result<void> inner;
-      std::vector<store::Value> values = {container_, std::string_view(from_.name)};
-      if (sql.find("?3") != std::string::npos) values.emplace_back(from_.at);
+      std::vector<store::Value> values = {container_, std::string_view(from_.name), nanos(now_)};
+      if (sql.find("?4") != std::string::npos) values.emplace_back(from_.at);
       pending_from_ = from_.name;
       TRY_VOID(tx_.each(sql, values, [&](const Row& row) {
         const std::string_view name = row.text(0);
@@ -128,7 +129,7 @@ class Lister {
       if (name.empty() || !name.starts_with(query_.prefix) || (!before.empty() && name >= before))
         break;
       pending_from_ = name + '\0';
-      TRY(const auto there, find_blob(tx_, container_, name));
+      TRY(const auto there, find_blob(tx_, container_, name, now_));
       if (there) continue;
       if (!take(name, kPresent)) break;
       Info info;
@@ -141,6 +142,7 @@ class Lister {
   Tx& tx_;
   int64_t container_;
   const ListQuery& query_;
+  WallTime now_;
   Position from_;
   std::string jump_, pending_from_;
   Page page_;
@@ -149,9 +151,10 @@ class Lister {
 }  // namespace
 
 Task<Result<Page>> Blobs::list_blobs(std::string account, std::string container, ListQuery query) {
-  auto work = [account, container, query](Tx& tx) -> Result<Page> {
+  const WallTime now = clock_.now();
+  auto work = [account, container, query, now](Tx& tx) -> Result<Page> {
     TRY(const FoundContainer in, find_container(tx, account, container));
-    return Lister(tx, in.id, query).page();
+    return Lister(tx, in.id, query, now).page();
   };
   co_return co_await database_.read(std::move(work));
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "blob/kept.h"
+#include "blob/retention.h"
 
 namespace holdfast::blob {
 namespace {
@@ -16,9 +17,9 @@ struct Found {
   FoundBlob blob;
 };
 
-Result<Found> find_page_blob(Tx& tx, const BlobKey& key) {
+Result<Found> find_page_blob(Tx& tx, const BlobKey& key, WallTime now) {
   TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-  TRY(auto there, find_blob(tx, in.id, key));
+  TRY(auto there, find_blob(tx, in.id, key, now));
   if (!there) return blob_not_found(key);
   if (there->info.type != BlobType::page) return wrong_type();
   return Found{in.id, std::move(*there)};
@@ -50,10 +51,11 @@ Task<Result<Info>> PageBlobs::write(BlobKey key, Range range,
                                     std::optional<store::StagedContent> content,
                                     Conditions conditions, PageConditions sequence) {
   auto work = [this, key, range, content, conditions, sequence](Tx& tx) -> Result<Info> {
-    TRY(Found found, find_page_blob(tx, key));
+    TRY(Found found, find_page_blob(tx, key, blobs_.clock_.now()));
     Info info = std::move(found.blob.info);
     const WallTime now = blobs_.clock_.now();
     TRY_VOID(check_change(conditions, info, Write::change, now));
+    TRY_VOID(check_mutable(info, now));
     TRY_VOID(check_sequence(sequence, info.sequence));
     if (range.last >= info.size)
       return fail(Code::invalid_argument, "invalid_page_range",
@@ -79,10 +81,11 @@ Task<Result<Info>> PageBlobs::write(BlobKey key, Range range,
 
 Task<Result<Info>> PageBlobs::change(BlobKey key, PageChange change, Conditions conditions) {
   auto work = [this, key, change, conditions](Tx& tx) -> Result<Info> {
-    TRY(Found found, find_page_blob(tx, key));
+    TRY(Found found, find_page_blob(tx, key, blobs_.clock_.now()));
     Info info = std::move(found.blob.info);
     const WallTime now = blobs_.clock_.now();
     TRY_VOID(check_change(conditions, info, Write::change, now));
+    TRY_VOID(check_mutable(info, now));
     if (change.action == PageChange::max) info.sequence = std::max(info.sequence, change.sequence);
     if (change.action == PageChange::update) info.sequence = change.sequence;
     if (change.action == PageChange::increment && info.sequence < INT64_MAX) ++info.sequence;
@@ -104,7 +107,7 @@ Task<Result<Info>> PageBlobs::change(BlobKey key, PageChange change, Conditions 
 Task<Result<PageRanges>> PageBlobs::ranges(BlobKey key, Range range, size_t limit,
                                            Conditions conditions) {
   auto work = [this, key, range, limit, conditions](Tx& tx) -> Result<PageRanges> {
-    TRY(Found found, find_page_blob(tx, key));
+    TRY(Found found, find_page_blob(tx, key, blobs_.clock_.now()));
     const Info& info = found.blob.info;
     TRY_VOID(check_read(conditions, info));
     TRY_VOID(may_read(info.lease, conditions.lease_id, blobs_.clock_.now(), Leased::blob));

@@ -119,11 +119,14 @@ Info blob_info(const store::Row& row) {
   info.tier_changed = WallTime(std::chrono::nanoseconds(row.integer(17)));
   info.sequence = row.integer(18);
   info.version = WallTime(std::chrono::nanoseconds(row.integer(19)));
+  info.expiry = WallTime(std::chrono::nanoseconds(row.integer(20)));
+  info.immutability.mode = static_cast<Immutability::Mode>(row.integer(21));
+  info.immutability.until = WallTime(std::chrono::nanoseconds(row.integer(22)));
+  info.immutability.hold = row.integer(23) != 0;
   return info;
 }
 
-Result<std::optional<FoundBlob>> find_blob(store::Tx& tx, int64_t container,
-                                           std::string_view name) {
+Result<std::optional<FoundBlob>> find_row(store::Tx& tx, int64_t container, std::string_view name) {
   static const std::string sql = "SELECT " + std::string(kBlobColumns) +
                                  ", content FROM blob WHERE container = ? AND name = ?";
   std::optional<FoundBlob> found;
@@ -133,6 +136,17 @@ Result<std::optional<FoundBlob>> find_blob(store::Tx& tx, int64_t container,
     found->content = static_cast<store::ContentId>(row.integer(kBlobColumnCount));
     return false;
   }));
+  return found;
+}
+
+bool expired(const Info& info, WallTime now) {
+  return info.expiry != WallTime() && info.expiry <= now && !info.immutability.protects(now);
+}
+
+Result<std::optional<FoundBlob>> find_blob(store::Tx& tx, int64_t container, std::string_view name,
+                                           WallTime now) {
+  TRY(auto found, find_row(tx, container, name));
+  if (found && expired(found->info, now)) found.reset();
   return found;
 }
 
@@ -167,7 +181,17 @@ BlobValues::BlobValues(const Info& info)
             std::string_view(info.tier),
             nanos(info.tier_changed),
             info.sequence,
-            nanos(info.version)};
+            nanos(info.version),
+            nanos(info.expiry),
+            int64_t{info.immutability.mode},
+            nanos(info.immutability.until),
+            int64_t{info.immutability.hold}};
+}
+
+std::string marks(size_t count) {
+  std::string out = "?";
+  while (--count > 0) out += ", ?";
+  return out;
 }
 
 Result<void> save_blob(store::Tx& tx, int64_t container, store::ContentId content,
@@ -175,9 +199,9 @@ Result<void> save_blob(store::Tx& tx, int64_t container, store::ContentId conten
   BlobValues row(info);
   row.values.insert(row.values.begin(), {container, static_cast<int64_t>(content)});
   static const std::string sql =
-      "INSERT INTO blob(container, content, " + std::string(kBlobColumns) +
-      ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON "
-      "CONFLICT(container, name) "
+      "INSERT INTO blob(container, content, " + std::string(kBlobColumns) + ") VALUES(" +
+      marks(row.values.size()) +
+      ") ON CONFLICT(container, name) "
       "DO UPDATE SET content = excluded.content, size = excluded.size, modified = "
       "excluded.modified, etag = excluded.etag, headers = excluded.headers, metadata = "
       "excluded.metadata, type = excluded.type, blocks = excluded.blocks, sealed = "
@@ -185,7 +209,8 @@ Result<void> save_blob(store::Tx& tx, int64_t container, store::ContentId conten
       "lease_until = excluded.lease_until, lease_breaking = excluded.lease_breaking, copy = "
       "excluded.copy, tags = "
       "excluded.tags, tier = excluded.tier, tier_changed = excluded.tier_changed, sequence = "
-      "excluded.sequence, version = excluded.version";
+      "excluded.sequence, version = excluded.version, expiry = excluded.expiry, policy = "
+      "excluded.policy, policy_until = excluded.policy_until, legal_hold = excluded.legal_hold";
   TRY_VOID(tx.run(sql, row.values));
   return {};
 }

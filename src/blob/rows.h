@@ -22,14 +22,21 @@ struct FoundBlob {
 };
 std::unexpected<Error> blob_not_found(const BlobKey& key);
 std::unexpected<Error> wrong_type();
-// nullopt where it is not there.
-Result<std::optional<FoundBlob>> find_blob(store::Tx& tx, int64_t container, std::string_view name);
+// nullopt where it is not there, or no more.
+Result<std::optional<FoundBlob>> find_blob(store::Tx& tx, int64_t container, std::string_view name,
+                                           WallTime now);
+// The row, even where it is not there any more.
+Result<std::optional<FoundBlob>> find_row(store::Tx& tx, int64_t container, std::string_view name);
+bool expired(const Info& info, WallTime now);
+// What SQL says to the same; of one parameter, the time in nanoseconds.
+inline constexpr std::string_view kNotExpired =
+    "(expiry = 0 OR max(expiry, policy_until) > ?3 OR legal_hold = 1)";
 // What blob_info() reads, in order; columns of `blob` and `blob_history` alike.
 inline constexpr std::string_view kBlobColumns =
     "name, size, created, modified, etag, headers, metadata, type, blocks, sealed, lease_id, "
     "lease_seconds, lease_until, lease_breaking, copy, tags, tier, tier_changed, sequence, "
-    "version";
-inline constexpr int kBlobColumnCount = 20;
+    "version, expiry, policy, policy_until, legal_hold";
+inline constexpr int kBlobColumnCount = 24;
 Info blob_info(const store::Row& row);
 // What is wanted of its bytes; of a page blob no more can be read.
 Result<std::shared_ptr<store::OpenContent>> open_content(store::Tx& tx, store::ObjectStore& objects,
@@ -40,6 +47,8 @@ struct BlobValues {
   std::string headers, metadata, copy, tags;
   std::vector<store::Value> values;
 };
+// So many parameters of an SQL text.
+std::string marks(size_t count);
 // The row of info.name, made or replaced.
 Result<void> save_blob(store::Tx& tx, int64_t container, store::ContentId content,
                        const Info& info);

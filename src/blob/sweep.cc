@@ -1,5 +1,7 @@
-// What time takes away: blocks that no list named, and what was kept for long enough.
+// What time takes away: blocks that no list named, what was kept for long enough, and what has
+// expired.
 #include "blob/kept.h"
+#include "blob/retention.h"
 
 namespace holdfast::blob {
 namespace {
@@ -24,14 +26,15 @@ struct KeptRow {
 // In groups, so that other writers get their turn.
 Result<size_t> drop_expired_group(Tx& tx, store::ObjectStore& objects, int64_t now) {
   std::vector<KeptRow> rows;
-  TRY_VOID(
-      tx.each("SELECT container, name, at FROM blob_history WHERE expires <> 0 AND expires <= ? "
-              "LIMIT 500",
-              {now}, [&](const Row& row) {
-                rows.push_back(KeptRow{row.integer(0), std::string(row.text(1)),
-                                       WallTime(std::chrono::nanoseconds(row.integer(2)))});
-                return true;
-              }));
+  TRY_VOID(tx.each(
+      "SELECT container, name, at FROM blob_history WHERE expires <> 0 AND expires <= ?1 AND "
+      "policy_until <= ?1 AND legal_hold = 0 "
+      "LIMIT 500",
+      {now}, [&](const Row& row) {
+        rows.push_back(KeptRow{row.integer(0), std::string(row.text(1)),
+                               WallTime(std::chrono::nanoseconds(row.integer(2)))});
+        return true;
+      }));
   for (const KeptRow& row : rows) TRY_VOID(drop_kept(tx, objects, row.container, row.name, row.at));
   std::vector<int64_t> containers;
   TRY_VOID(tx.each("SELECT id FROM deleted_container WHERE expires <= ? LIMIT 1", {now},
@@ -47,9 +50,10 @@ Task<Result<void>> drop_expired(Blobs& blobs) {
   const int64_t now = nanos(blobs.clock().now());
   auto any = [now](Tx& tx) -> Result<bool> {
     bool found = false;
-    for (const char* sql :
-         {"SELECT 1 FROM blob_history WHERE expires <> 0 AND expires <= ? LIMIT 1",
-          "SELECT 1 FROM deleted_container WHERE expires <= ? LIMIT 1"}) {
+    for (const char* sql : {"SELECT 1 FROM blob_history WHERE expires <> 0 AND expires <= ?1 AND "
+                            "policy_until <= ?1 AND "
+                            "legal_hold = 0 LIMIT 1",
+                            "SELECT 1 FROM deleted_container WHERE expires <= ? LIMIT 1"}) {
       TRY_VOID(tx.each(sql, {now}, [&](const Row&) { return !(found = true); }));
     }
     return found;
@@ -98,6 +102,8 @@ Task<Result<void>> Blobs::sweep() {
     CO_TRY_VOID(co_await database_.write(drop));
   }
   CO_TRY_VOID(co_await drop_expired(*this));
+  Retention retention(*this);
+  CO_TRY_VOID(co_await retention.sweep());
   CO_TRY_VOID(co_await objects_.sweep());
   co_return Result<void>();
 }

@@ -27,6 +27,15 @@ struct Range {  // of bytes, inclusive
   uint64_t first = 0, last = UINT64_MAX;
 };
 
+// Until when nothing of a blob may change.
+struct Immutability {
+  enum Mode { none, unlocked, locked } mode = none;
+  WallTime until;
+  bool hold = false;  // a legal hold: until it is lifted
+
+  bool protects(WallTime now) const { return hold || (mode != none && until > now); }
+};
+
 struct Info {  // of a container or a blob
   std::string name;
   uint64_t size = 0;
@@ -40,7 +49,9 @@ struct Info {  // of a container or a blob
   uint32_t blocks = 0;   // that were appended
   bool sealed = false;   // no more may be
   int64_t sequence = 0;  // of a page blob
-  Pairs copy;            // of what it is a copy: id, source, status, progress, completed
+  WallTime expiry;       // from then on it is not there; WallTime(): never
+  Immutability immutability;
+  Pairs copy;  // of what it is a copy: id, source, status, progress, completed
   Pairs tags;
   std::string tier;  // "": the account's own, Hot
   WallTime tier_changed;
@@ -68,6 +79,8 @@ struct NewBlob {
   uint32_t blocks = 0;
   bool sealed = false;
   int64_t sequence = 0;
+  WallTime expiry;
+  Immutability immutability;
   Pairs copy, tags;
   std::string tier;
 };

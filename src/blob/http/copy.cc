@@ -6,6 +6,7 @@
 #include "blob/http/copy.h"
 #include "blob/http/history.h"
 #include "blob/http/operations.h"
+#include "blob/http/retention.h"
 #include "store/objects/content_body.h"
 
 namespace holdfast::blob {
@@ -103,6 +104,7 @@ Answer copy_blob(Call& call) {
   CO_TRY(wanted.metadata, metadata_of(request));
   CO_TRY(wanted.tags, tags_of(request));
   CO_TRY(wanted.tier, tier_of(request));
+  CO_TRY_VOID(retention_of(call, wanted));
   CO_TRY(BlobKey source, co_await permitted_source(call));
   const std::string url = without_query(request.headers.get_or("x-ms-copy-source", ""));
   CO_TRY(const Info there, co_await info_of_source(call, source));

@@ -16,6 +16,23 @@ bool has_scheme(std::string_view header, std::string_view scheme) {
   return equal_ignore_case(header.substr(0, header.find(' ')), scheme);
 }
 
+// Headers that a signature must permit beside the operation itself. An answer to a condition tells
+// of the tags.
+constexpr std::pair<const char*, char> kOwnPermissions[] = {
+    {"x-ms-if-tags", 't'},
+    {"x-ms-immutability-policy-mode", 'i'},
+    {"x-ms-immutability-policy-until-date", 'i'},
+    {"x-ms-legal-hold", 'i'}};
+
+Result<void> permit_headers(std::string_view permissions, const http::Request& request) {
+  for (const auto& [header, letter] : kOwnPermissions) {
+    if (request.headers.get(header) && permissions.find(letter) == std::string_view::npos)
+      return fail(Code::denied, "sas_permission",
+                  std::string(header) + " needs the permission '" + letter + "'");
+  }
+  return {};
+}
+
 // A version, and what is kept of a deletion, are deleted with letters of their own.
 char permission_of(const http::Request& request, const Operation& operation) {
   if (operation.run != delete_blob) return operation.permission;
@@ -46,7 +63,7 @@ Result<void> permit(std::string_view permissions, const http::Request& request,
   const bool permitted = !key_only(operation) && (!of_service || owner) &&
                          (letter == 0 || permissions.find(letter) != std::string_view::npos) &&
                          (tags.empty() || permissions.find('t') != std::string_view::npos);
-  if (permitted) return {};
+  if (permitted) return permit_headers(permissions, request);
   return fail(Code::denied, "sas_permission",
               "This request is not authorized to perform this operation using this permission: "
               "the role of the token does not permit " +
@@ -197,9 +214,7 @@ Task<Result<void>> Credentials::by_sas(Call& call, const Operation& operation,
   // A blob's own signature is not one of its past.
   if (request.query_value("sr") == "b" && request.query_value("versionid"))
     co_return fail(Code::denied, "sas_resource", "sr=b does not open a version of the blob");
-  // An answer to a condition tells of the tags.
-  if (request.headers.get("x-ms-if-tags") && grant.permissions.find('t') == std::string::npos)
-    co_return fail(Code::denied, "sas_permission", "x-ms-if-tags needs the permission 't'");
+  CO_TRY_VOID(permit_headers(grant.permissions, request));
   call.create_only = only_creates(operation, grant.permissions);
   call.overrides = std::move(grant.overrides);
   co_return Result<void>();

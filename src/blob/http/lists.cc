@@ -43,8 +43,10 @@ struct Shown {
       : versions(named(include, "versions")),
         copy(named(include, "copy")),
         metadata(named(include, "metadata")),
-        tags(named(include, "tags")) {}
-  bool versions, copy, metadata, tags;
+        tags(named(include, "tags")),
+        policy(named(include, "immutabilitypolicy")),
+        hold(named(include, "legalhold")) {}
+  bool versions, copy, metadata, tags, policy, hold;
 };
 
 void add_properties(std::string& out, const Info& info, const Shown& shown, WallTime now) {
@@ -73,6 +75,13 @@ void add_properties(std::string& out, const Info& info, const Shown& shown, Wall
   }
   if (info.type == BlobType::page)
     add_element(out, "x-ms-blob-sequence-number", std::to_string(info.sequence));
+  if (info.expiry != WallTime()) add_element(out, "Expiry-Time", format_http_date(info.expiry));
+  if (shown.policy && info.immutability.mode != Immutability::none) {
+    add_element(out, "ImmutabilityPolicyUntilDate", format_http_date(info.immutability.until));
+    add_element(out, "ImmutabilityPolicyMode",
+                info.immutability.mode == Immutability::locked ? "locked" : "unlocked");
+  }
+  if (shown.hold && info.immutability.hold) out += "<LegalHold>true</LegalHold>";
   if (info.sealed) out += "<Sealed>true</Sealed>";
   if (info.deleted != WallTime()) {
     add_element(out, "DeletedTime", format_http_date(info.deleted));

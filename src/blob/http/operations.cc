@@ -44,6 +44,10 @@ constexpr Operation kOperations[] = {
     {"Append Blob Seal",          "PUT",    'o', "",          "seal",       'w', "",  seal_blob},
     {"Put Page",                  "PUT",    'o', "",          "page",       'w', "",  put_page},
     {"Get Page Ranges",           "GET",    'o', "",          "pagelist",   'r', "",  get_page_ranges, 'b'},
+    {"Set Blob Expiry",           "PUT",    'o', "",          "expiry",     'w', "",  set_blob_expiry},
+    {"Set Blob Immutability Policy", "PUT", 'o', "",          "immutabilityPolicies", 'i', "", set_immutability_policy},
+    {"Delete Blob Immutability Policy", "DELETE", 'o', "",    "immutabilityPolicies", 'i', "", delete_immutability_policy},
+    {"Set Blob Legal Hold",       "PUT",    'o', "",          "legalhold",  'i', "",  set_legal_hold},
     {"Lease Blob",                "PUT",    'o', "",          "lease",      'w', "d", lease_blob},
     {"Lease Container",           "PUT",    'c', "container", "lease",      'w', "d", lease_container},
     {"Restore Container",         "PUT",    'c', "container", "undelete",   'w', "",  restore_container},
@@ -70,10 +74,6 @@ struct Missing {
 };
 constexpr Missing kMissing[] = {
     {"PUT", "incrementalcopy", 'o', "Incremental Copy Blob"},
-    {"PUT", "expiry", 'o', "Set Blob Expiry"},
-    {"PUT", "immutabilityPolicies", 'o', "Set Blob Immutability Policy"},
-    {"DELETE", "immutabilityPolicies", 'o', "Delete Blob Immutability Policy"},
-    {"PUT", "legalhold", 'o', "Set Blob Legal Hold"},
     {"POST", "query", 'o', "Query Blob Contents"},
 };
 

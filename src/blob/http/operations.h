@@ -65,6 +65,11 @@ Answer seal_blob(Call& call);
 // pages.cc
 Answer put_page(Call& call);
 Answer get_page_ranges(Call& call);
+// retention.cc
+Answer set_blob_expiry(Call& call);
+Answer set_immutability_policy(Call& call);
+Answer delete_immutability_policy(Call& call);
+Answer set_legal_hold(Call& call);
 // leases.cc
 Answer lease_blob(Call& call);
 Answer lease_container(Call& call);

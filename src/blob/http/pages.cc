@@ -6,6 +6,7 @@
 #include "blob/http/lists.h"
 #include "blob/http/operations.h"
 #include "blob/http/pages.h"
+#include "blob/http/retention.h"
 #include "blob/http/xml.h"
 
 namespace holdfast::blob {
@@ -82,6 +83,7 @@ Answer put_page_blob(Call& call) {
   wanted.sequence = sequence.value_or(0);
   CO_TRY(wanted.metadata, metadata_of(request));
   CO_TRY(wanted.tags, tags_of(request));
+  CO_TRY_VOID(retention_of(call, wanted));
   CO_TRY(wanted.headers, blob_headers_of(request, true));
   CO_TRY(const Conditions conditions, conditions_of(call, Use::write));
   PageBlobs pages(call.blobs);

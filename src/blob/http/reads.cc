@@ -2,6 +2,7 @@
 #include "base/digest.h"
 #include "blob/http/history.h"
 #include "blob/http/operations.h"
+#include "blob/http/retention.h"
 #include "store/objects/content_body.h"
 
 namespace holdfast::blob {
@@ -26,6 +27,7 @@ http::Response described(unsigned status, const Info& info, WallTime now) {
     response.header("x-ms-blob-sequence-number", std::to_string(info.sequence));
   for (const auto& [name, value] : info.headers) response.header(name, value);
   add_metadata(response, info.metadata);
+  add_retention(response, info);
   if (!info.tags.empty()) response.header("x-ms-tag-count", std::to_string(info.tags.size()));
   for (const auto& [name, header] :
        {std::pair("id", "x-ms-copy-id"), std::pair("source", "x-ms-copy-source"),

@@ -6,6 +6,7 @@
 #include "blob/http/copy.h"
 #include "blob/http/operations.h"
 #include "blob/http/pages.h"
+#include "blob/http/retention.h"
 #include "blob/http/xml.h"
 
 namespace holdfast::blob {
@@ -38,6 +39,7 @@ Answer put_blob(Call& call) {
   CO_TRY(wanted.metadata, metadata_of(call.request));
   CO_TRY(wanted.tags, tags_of(call.request));
   CO_TRY(wanted.tier, tier_of(call.request));
+  CO_TRY_VOID(retention_of(call, wanted));
   CO_TRY(const Conditions conditions, conditions_of(call, Use::write));
   CO_TRY(wanted.headers, blob_headers_of(call.request, true));
   // What would be refused is said before a large body has travelled.
@@ -85,6 +87,7 @@ Answer put_block_list(Call& call) {
   CO_TRY(wanted.metadata, metadata_of(call.request));
   CO_TRY(wanted.tags, tags_of(call.request));
   CO_TRY(wanted.tier, tier_of(call.request));
+  CO_TRY_VOID(retention_of(call, wanted));
   CO_TRY(const Conditions conditions, conditions_of(call, Use::write));
   CO_TRY(wanted.headers, blob_headers_of(call.request, false));
   if (call.request.content_length.value_or(0) > kXmlLimit)

@@ -128,14 +128,15 @@ SERVED = {  # row: (the calls that it shows, what is done)
     # The batch is served; the tier of its part is not one of this server's.
     "premium tiers": ("set_premium_page_blob_tier_blobs", lambda s: [part.status_code for part in s.container.set_premium_page_blob_tier_blobs(
                       "P10", "disk", raise_on_any_failure=False)] == [400]),
+    "hold": ("set_legal_hold", lambda s: (s.blob.set_legal_hold(True)["legal_hold"], s.blob.set_legal_hold(False)["legal_hold"]) == (True, False)),
+    "immutability": ("set_immutability_policy delete_immutability_policy", lambda s: (s.blob.set_immutability_policy(
+        ImmutabilityPolicy(expiry_time=soon(seconds=30), policy_mode="Unlocked"))["immutability_policy_mode"] == "unlocked",
+        s.blob.delete_immutability_policy())[0]),
 }
 MAYBE = {  # served, or refused by name
     "stats": ("get_service_stats", lambda s: s.account.client(secondary_hostname=s.account.endpoint.split("://")[1]).get_service_stats()),
     "snapshot": ("create_snapshot", lambda s: s.blob.create_snapshot()["snapshot"]),
     "undelete": ("undelete_blob", undelete_blob),
-    "hold": ("set_legal_hold", lambda s: (s.blob.set_legal_hold(True), s.blob.set_legal_hold(False))),
-    "immutability": ("set_immutability_policy delete_immutability_policy", lambda s: (s.blob.set_immutability_policy(
-        ImmutabilityPolicy(expiry_time=soon(seconds=30), policy_mode="Unlocked")), s.blob.delete_immutability_policy())),
     "query": ("query_blob", lambda s: s.blob.query_blob("SELECT * from BlobStorage").readall()),
     "undelete container": ("undelete_container", lambda s: s.service.undelete_container("gone", "01D60F8BB59A4652")),
     "page range diff": ("get_page_range_diff_for_managed_disk", lambda s: s.disk.get_page_range_diff_for_managed_disk("http://127.0.0.1/x")),
