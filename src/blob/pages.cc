@@ -104,9 +104,30 @@ Task<Result<Info>> PageBlobs::change(BlobKey key, PageChange change, Conditions 
   co_return co_await blobs_.database_.write(std::move(work));
 }
 
+namespace {
+
+Result<ContentId> map_of_snapshot(Tx& tx, const Found& found, WallTime at, WallTime now) {
+  BlobKey key("", "", found.blob.info.name);
+  key.snapshot = at;
+  if (const auto kept = kept_at(found.blob.info); kept && *kept < at)
+    return fail(Code::invalid_argument, "previous_snapshot_newer",
+                "The prevsnapshot query parameter value cannot be newer than snapshot query "
+                "parameter value.");
+  TRY(const auto there, find_blob(tx, found.container, key, now));
+  if (!there)
+    return fail(Code::conflict, "previous_snapshot_not_found",
+                "The previous snapshot is not found.");
+  if (there->info.type != BlobType::page)
+    return fail(Code::conflict, "blob_overwritten",
+                "The blob has been recreated since the previous snapshot was taken.");
+  return there->content;
+}
+
+}  // namespace
+
 Task<Result<PageRanges>> PageBlobs::ranges(BlobKey key, Range range, size_t limit,
-                                           Conditions conditions) {
-  auto work = [this, key, range, limit, conditions](Tx& tx) -> Result<PageRanges> {
+                                           Conditions conditions, std::optional<WallTime> since) {
+  auto work = [this, key, range, limit, conditions, since](Tx& tx) -> Result<PageRanges> {
     TRY(Found found, find_page_blob(tx, key, blobs_.clock_.now()));
     const Info& info = found.blob.info;
     TRY_VOID(check_read(conditions, info));
@@ -114,9 +135,12 @@ Task<Result<PageRanges>> PageBlobs::ranges(BlobKey key, Range range, size_t limi
     if (range.first > 0 && range.first >= info.size)
       return fail(Code::invalid_argument, "invalid_range",
                   "The range specified is invalid for the current size of the resource.");
-    const uint64_t end = std::min(range.last, info.size - 1) + 1;
+    const uint64_t end = info.size == 0 ? 0 : std::min(range.last, info.size - 1) + 1;
     PageRanges out;
-    if (info.size > 0) {
+    if (since) {
+      TRY(const ContentId before, map_of_snapshot(tx, found, *since, blobs_.clock_.now()));
+      TRY(out.written, page_map::changes(tx, before, found.blob.content, range.first, end, limit));
+    } else if (info.size > 0) {
       TRY(out.written, page_map::stretches(tx, found.blob.content, range.first, end, limit));
     }
     out.info = std::move(found.blob.info);

@@ -38,7 +38,10 @@ class PageBlobs {
   Task<Result<Info>> change(BlobKey key, PageChange change, Conditions conditions);
   // What is no hole, from `range.first` on, at most `limit`. invalid_argument "invalid_range" where
   // it begins beyond the end.
-  Task<Result<PageRanges>> ranges(BlobKey key, Range range, size_t limit, Conditions conditions);
+  // With `since`, a snapshot's time, what has changed after it; also conflict
+  // "previous_snapshot_not_found", "blob_overwritten"; invalid_argument "previous_snapshot_newer".
+  Task<Result<PageRanges>> ranges(BlobKey key, Range range, size_t limit, Conditions conditions,
+                                  std::optional<WallTime> since = std::nullopt);
 
  private:
   Blobs& blobs_;

@@ -130,10 +130,42 @@ Answer put_page(Call& call) {
   co_return response;
 }
 
+namespace {
+
+// The snapshot against which ranges are asked for: its time, or the URL of it, which is one of the
+// same blob.
+Result<std::optional<WallTime>> previous_of(const Call& call) {
+  http::Request named;
+  if (const auto time = call.request.query_value("prevsnapshot")) {
+    named.query.emplace_back("snapshot", *time);
+  } else if (const auto url = call.request.headers.get("x-ms-previous-snapshot-url")) {
+    const Error bad(Code::invalid_argument, "invalid_header",
+                    "x-ms-previous-snapshot-url must be the URL of a snapshot of this blob");
+    const size_t scheme = url->find("://"), mark = url->find("?snapshot=");
+    const size_t slash = scheme == std::string_view::npos ? scheme : url->find('/', scheme + 3);
+    if (slash == std::string_view::npos || mark == std::string_view::npos || mark < slash)
+      return std::unexpected(bad);
+    named.headers.set("Host", std::string(url->substr(scheme + 3, slash - scheme - 3)));
+    named.path = named.target = std::string(url->substr(slash, mark - slash));
+    const std::string_view rest = url->substr(mark + std::string_view("?snapshot=").size());
+    const auto at = percent_decode(rest.substr(0, rest.find('&')));
+    const auto address = address_of(named);
+    if (!at || !address || address->account != call.address.account ||
+        address->container != call.address.container || address->blob != call.address.blob)
+      return std::unexpected(bad);
+    named.query.emplace_back("snapshot", *at);
+  } else {
+    return std::nullopt;
+  }
+  TRY(const BlobKey key, addressed(named, call.address));
+  return key.snapshot;
+}
+
+}  // namespace
+
 Answer get_page_ranges(Call& call) {
   const http::Request& request = call.request;
-  if (request.query_value("prevsnapshot"))
-    co_return fail(Code::unsupported, "Get Page Ranges with prevsnapshot is not offered");
+  CO_TRY(const std::optional<WallTime> since, previous_of(call));
   CO_TRY(BlobKey key, addressed(request, call.address));
   CO_TRY(const ListQuery list, list_query_of(request));
   Range range = range_of(request).value_or(Range());
@@ -150,11 +182,14 @@ Answer get_page_ranges(Call& call) {
   PageBlobs pages(call.blobs);
   // Without a limit of the caller's, all there are.
   const size_t limit = request.query_value("maxresults") ? list.limit : SIZE_MAX;
-  CO_TRY(const PageRanges found, co_await pages.ranges(std::move(key), range, limit, conditions));
+  CO_TRY(const PageRanges found,
+         co_await pages.ranges(std::move(key), range, limit, conditions, since));
   std::string body = "<?xml version=\"1.0\" encoding=\"utf-8\"?><PageList>";
   for (const auto& stretch : found.written.items)
-    body += "<PageRange>" + element("Start", std::to_string(stretch.first)) +
-            element("End", std::to_string(stretch.first + stretch.size - 1)) + "</PageRange>";
+    body += (stretch.cleared ? "<ClearRange>" : "<PageRange>") +
+            element("Start", std::to_string(stretch.first)) +
+            element("End", std::to_string(stretch.first + stretch.size - 1)) +
+            (stretch.cleared ? "</ClearRange>" : "</PageRange>");
   const auto& more = found.written.more;
   body += next_marker_element(more ? std::to_string(*more) : std::string()) + "</PageList>";
   http::Response response(200, "application/xml", std::move(body));

@@ -163,9 +163,83 @@ Result<Stretches> stretches(Tx& tx, ContentId map, uint64_t first, uint64_t end,
       out.more = at;
       return false;
     }
-    out.items.push_back(Stretch{at, size});
+    out.items.push_back(Stretch{at, size, false});
     return true;
   }));
+  return out;
+}
+
+namespace {
+
+// Some lines of a map, and up to where they are all there are.
+struct Window {
+  std::vector<Line> lines;
+  int64_t end = 0;
+  size_t next = 0;
+
+  // The line that covers `at`, which never goes back; `until` is brought down to where that ends.
+  const Line* at(int64_t at, int64_t& until) {
+    while (next < lines.size() && lines[next].end() <= at) ++next;
+    if (next == lines.size()) return nullptr;
+    const Line& line = lines[next];
+    const bool covers = line.first <= at;
+    until = std::min(until, covers ? line.end() : line.first);
+    return covers ? &line : nullptr;
+  }
+};
+
+Result<Window> window(Tx& tx, ContentId map, int64_t first, int64_t end) {
+  constexpr size_t kLines = 4096;
+  Window out;
+  out.end = end;
+  TRY_VOID(each_line(tx, static_cast<int64_t>(map), static_cast<uint64_t>(first),
+                     static_cast<uint64_t>(end), [&](const Line& line) {
+                       if (out.lines.size() == kLines) {
+                         out.end = line.first;
+                         return false;
+                       }
+                       out.lines.push_back(line);
+                       return true;
+                     }));
+  return out;
+}
+
+// Stretches of one content at one offset are the same bytes: contents never change.
+bool same(const Line* a, const Line* b) {
+  if (a == nullptr || b == nullptr) return a == b;
+  return a->child == b->child && a->child_first - a->first == b->child_first - b->first;
+}
+
+}  // namespace
+
+Result<Stretches> changes(Tx& tx, ContentId before, ContentId map, uint64_t first, uint64_t end,
+                          size_t limit) {
+  Stretches out;
+  int64_t at = static_cast<int64_t>(first);
+  while (at < static_cast<int64_t>(end)) {
+    TRY(Window then, window(tx, before, at, static_cast<int64_t>(end)));
+    TRY(Window now, window(tx, map, at, static_cast<int64_t>(end)));
+    const int64_t to = std::min(then.end, now.end);
+    while (at < to) {
+      int64_t until = to;
+      const Line* old = then.at(at, until);
+      const Line* line = now.at(at, until);
+      if (!same(old, line)) {
+        const bool cleared = line == nullptr;
+        Stretch* last = out.items.empty() ? nullptr : &out.items.back();
+        const auto from = static_cast<uint64_t>(at), size = static_cast<uint64_t>(until - at);
+        if (last != nullptr && last->first + last->size == from && last->cleared == cleared) {
+          last->size += size;
+        } else if (out.items.size() == limit) {
+          out.more = from;
+          return out;
+        } else {
+          out.items.push_back(Stretch{from, size, cleared});
+        }
+      }
+      at = until;
+    }
+  }
   return out;
 }
 

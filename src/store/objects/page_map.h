@@ -24,6 +24,7 @@ Result<ContentId> replace(Tx& tx, ContentId map, uint64_t first, uint64_t size,
 
 struct Stretch {
   uint64_t first = 0, size = 0;
+  bool cleared = false;  // of changes(): it is a hole now
 };
 // What is no hole in [first, end), cut to it; neighbours are one. At most `limit` and then `more`,
 // where the next one begins.
@@ -32,6 +33,10 @@ struct Stretches {
   std::optional<uint64_t> more;
 };
 Result<Stretches> stretches(Tx& tx, ContentId map, uint64_t first, uint64_t end, size_t limit);
+
+// The same of what in [first, end) has become another thing than it was in the map `before`.
+Result<Stretches> changes(Tx& tx, ContentId before, ContentId map, uint64_t first, uint64_t end,
+                          size_t limit);
 
 // The map as a content of `size` bytes; only what lies in [first, end) can be read.
 Result<std::shared_ptr<OpenContent>> open(Tx& tx, ObjectStore& objects, ContentId map,

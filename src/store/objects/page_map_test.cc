@@ -44,6 +44,23 @@ struct PageMaps : testing::Test, ObjectRig {
     if (found->more) out += "…" + std::to_string(*found->more);
     return out;
   }
+  // "=" before what is written, "-" before what is a hole now.
+  std::string changes(ContentId before, ContentId map, size_t limit = 1000, uint64_t first = 0) {
+    auto work = [=](Tx& tx) { return page_map::changes(tx, before, map, first, 1 << 20, limit); };
+    const auto found = run_task(database->read(std::move(work)));
+    std::string out;
+    for (const auto& item : found->items)
+      out += (item.cleared ? "-" : "=") + std::to_string(item.first) + "+" +
+             std::to_string(item.size) + " ";
+    if (found->more) out += "…" + std::to_string(*found->more);
+    return out;
+  }
+  void retain(ContentId map) {
+    EXPECT_TRUE(write([=, this](Tx& tx) -> Result<ContentId> {
+      TRY_VOID(objects->retain(tx, map));
+      return map;
+    }));
+  }
   int64_t count(std::string_view sql) {
     int64_t out = 0;
     EXPECT_TRUE(database->write_now([&](Tx& tx) {
@@ -55,6 +72,40 @@ struct PageMaps : testing::Test, ObjectRig {
     return out;
   }
 };
+
+TEST_F(PageMaps, WhatHasChanged) {
+  ContentId before = make();
+  replace(before, 0, text(4096, 'a'));
+  replace(before, 8192, text(1024, 'b'));
+  retain(before);
+  ContentId map = replace(before, 512, text(512, 'c'));
+  ASSERT_NE(map, before);
+  EXPECT_EQ(changes(before, map), "=512+512 ");
+  replace(map, 1024, "", 512);
+  replace(map, 6000, "", 512);  // a hole before, too
+  replace(map, 8704, "", 4096);
+  replace(map, 20480, text(512, 'd'));
+  replace(map, 20992, text(512, 'e'));
+  const std::string all = "=512+512 -1024+512 -8704+512 =20480+1024 ";
+  EXPECT_EQ(changes(before, map), all);
+  EXPECT_EQ(changes(before, map, 2), "=512+512 -1024+512 …8704");
+  EXPECT_EQ(changes(before, map, 1000, 8704), "-8704+512 =20480+1024 ");
+  EXPECT_EQ(changes(map, before), "=512+1024 =8704+512 -20480+1024 ");
+  EXPECT_EQ(changes(map, map), "");
+}
+
+TEST_F(PageMaps, ManyChangesComeInOrder) {
+  ContentId before = make();
+  for (uint64_t i = 0; i < 500; ++i) replace(before, i * 1024, text(512, 'a'));
+  retain(before);
+  ContentId map = before;
+  std::string wanted;
+  for (uint64_t i = 0; i < 500; i += 7) {
+    map = replace(map, i * 1024, i % 2 == 0 ? text(512, 'b') : "", i % 2 == 0 ? 0 : 512);
+    wanted += (i % 2 == 0 ? "=" : "-") + std::to_string(i * 1024) + "+512 ";
+  }
+  EXPECT_EQ(changes(before, map), wanted);
+}
 
 TEST_F(PageMaps, HolesAreZeroes) {
   const ContentId map = make();

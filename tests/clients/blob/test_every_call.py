@@ -132,6 +132,8 @@ SERVED = {  # row: (the calls that it shows, what is done)
     "immutability": ("set_immutability_policy delete_immutability_policy", lambda s: (s.blob.set_immutability_policy(
         ImmutabilityPolicy(expiry_time=soon(seconds=30), policy_mode="Unlocked"))["immutability_policy_mode"] == "unlocked",
         s.blob.delete_immutability_policy())[0]),
+    "page range diff": ("get_page_range_diff_for_managed_disk", lambda s: s.disk.get_page_range_diff_for_managed_disk(
+        f"{s.disk.url}?snapshot={s.disk.create_snapshot()['snapshot']}") == ([], [])),
 }
 MAYBE = {  # served, or refused by name
     "stats": ("get_service_stats", lambda s: s.account.client(secondary_hostname=s.account.endpoint.split("://")[1]).get_service_stats()),
@@ -139,7 +141,6 @@ MAYBE = {  # served, or refused by name
     "undelete": ("undelete_blob", undelete_blob),
     "query": ("query_blob", lambda s: s.blob.query_blob("SELECT * from BlobStorage").readall()),
     "undelete container": ("undelete_container", lambda s: s.service.undelete_container("gone", "01D60F8BB59A4652")),
-    "page range diff": ("get_page_range_diff_for_managed_disk", lambda s: s.disk.get_page_range_diff_for_managed_disk("http://127.0.0.1/x")),
     "premium tier": ("set_premium_page_blob_tier", lambda s: s.disk.set_premium_page_blob_tier("P10")),
 }
 # Need TLS and a token, or call nothing.

@@ -131,6 +131,41 @@ def test_from_url_and_copies(account, container, disk):
     assert code(lambda: disk.upload_pages_from_url(other, 0, PAGE, 0)) == (403, "CannotVerifyCopySource")
 
 
+def test_changes_since_a_snapshot(account, container, disk):
+    """Each page that was written or cleared since, as a mirror of both states has it."""
+    spans = lambda numbers: {n for span in numbers for n in range(span["start"] // PAGE, (span["end"] + 1) // PAGE)}
+    disk.upload_page(b"a" * 6 * PAGE, 0, 6 * PAGE)
+    first = disk.create_snapshot()["snapshot"]
+    assert disk.get_page_ranges(previous_snapshot_diff=first) == ([], [])
+    disk.upload_page(b"b" * 2 * PAGE, PAGE, 2 * PAGE)
+    disk.clear_page(4 * PAGE, 4 * PAGE)
+    disk.upload_page(b"c" * PAGE, 15 * PAGE, PAGE)
+    written, cleared = disk.get_page_ranges(previous_snapshot_diff=first)
+    assert (spans(written), spans(cleared)) == ({1, 2, 15}, {4, 5})
+    second = disk.create_snapshot()["snapshot"]
+    disk.upload_page(b"d" * PAGE, 9 * PAGE, PAGE)
+    listed = lambda blob=disk, **how: [(r.start // PAGE, (r.end + 1) // PAGE, r.cleared) for r in blob.list_page_ranges(**how)]
+    assert listed(previous_snapshot=second) == [(9, 10, False)]
+    assert listed(previous_snapshot=first, results_per_page=1) == [(1, 3, False), (4, 6, True), (9, 10, False), (15, 16, False)]
+    assert listed(previous_snapshot=first, offset=PAGE, length=4 * PAGE) == [(1, 3, False), (4, 5, True)]
+    at = lambda snapshot: container.get_blob_client("disk", snapshot=snapshot)
+    assert listed(at(second), previous_snapshot=first) == [(1, 3, False), (4, 6, True), (15, 16, False)]
+    assert spans(at(first).get_page_ranges()[0]) == set(range(6))
+    assert spans(disk.get_page_range_diff_for_managed_disk(at(first).url)[0]) == {1, 2, 9, 15}
+    disk.resize_blob(9 * PAGE)
+    assert listed(previous_snapshot=second) == []
+
+    assert code(lambda: at(first).get_page_ranges(previous_snapshot_diff=second)) == (400, "PreviousSnapshotCannotBeNewer")
+    never = "2020-01-01T00:00:00.0000000Z"
+    assert code(lambda: disk.get_page_ranges(previous_snapshot_diff=never)) == (409, "PreviousSnapshotNotFound")
+    assert code(lambda: disk.get_page_ranges(previous_snapshot_diff="yesterday")) == (400, "InvalidQueryParameterValue")
+    other = container.get_blob_client("other", snapshot=first)
+    for url in (other.url, disk.url, "http://", "x?snapshot=" + first, at("yesterday").url):
+        assert code(lambda: disk.get_page_range_diff_for_managed_disk(url))[0] == 400, url
+    disk.delete_blob(delete_snapshots="only")
+    assert code(lambda: disk.get_page_ranges(previous_snapshot_diff=first)) == (409, "PreviousSnapshotNotFound")
+
+
 def test_refused(account, container, disk):
     signed = lambda path, headers, body=b"": send(account, "PUT", path, body, headers)
     page = {"x-ms-blob-type": "PageBlob"}
