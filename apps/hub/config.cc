@@ -63,16 +63,46 @@ Result<uint64_t> size_of(const YamlMap& map, const char* key, const std::string&
   return *size;
 }
 
-Result<void> parse_storage(YamlMap& map, HubConfig& config) {
+// Inline, or the path of a file, which is relative to the one that names it.
+Result<blob::LifecycleRules> parse_rules(YamlMap& map, const std::string& source) {
+  if (map.is_map("lifecycle")) {
+    TRY(YamlMap rules, map.map("lifecycle"));
+    return blob::parse_lifecycle(rules);
+  }
+  TRY(std::string path, map.text("lifecycle"));
+  if (!path.starts_with('/')) path = source.substr(0, source.rfind('/') + 1) + path;
+  const auto text = read_file(path, 1 << 20);
+  if (!text) return std::unexpected(map.error_at("lifecycle", text.error().message()));
+  TRY(YamlMap rules, YamlMap::parse(*text, path));
+  return blob::parse_lifecycle(rules);
+}
+
+Result<void> parse_lifecycle(YamlMap& storage, const std::string& source, HubConfig& config) {
+  if (storage.has("lifecycle")) {
+    TRY(config.lifecycle[""], parse_rules(storage, source));
+  }
+  TRY(config.lifecycle_every, storage.duration_or("lifecycle_every", config.lifecycle_every));
+  TRY(const int64_t rate,
+      storage.integer_or("lifecycle_rate", static_cast<int64_t>(config.lifecycle_rate), 0,
+                         1'000'000));
+  config.lifecycle_rate = static_cast<uint64_t>(rate);
+  return {};
+}
+
+Result<void> parse_storage(YamlMap& map, const std::string& source, HubConfig& config) {
   TRY(YamlMap storage, map.map("storage"));
   TRY(const blob::AccountSettings all, parse_account(storage, {}));
   config.storage_accounts[""] = all;
+  TRY_VOID(parse_lifecycle(storage, source, config));
   TRY(YamlMap accounts, storage.map("accounts"));
   for (const std::string& name : accounts.keys()) {
     if (auto good = identity::check_account_name(name); !good)
       return std::unexpected(accounts.error_at(name, good.error().message()));
     TRY(YamlMap account, accounts.map(name));
     TRY(config.storage_accounts[name], parse_account(account, all));
+    if (account.has("lifecycle")) {
+      TRY(config.lifecycle[name], parse_rules(account, source));
+    }
     TRY_VOID(account.finish());
   }
   TRY(config.storage_development, storage.flag_or("development", false));
@@ -127,7 +157,7 @@ Result<HubConfig> parse_hub_config(const std::string& text, const std::string& s
   TRY(config.blob_https, listen.text_or("blob-https", ""));
   TRY_VOID(listen.finish());
   TRY_VOID(parse_jobs(map, config));
-  TRY_VOID(parse_storage(map, config));
+  TRY_VOID(parse_storage(map, source, config));
   TRY_VOID(parse_events(map, config));
   TRY(config.names, map.texts_or("names", {}));
   TRY(const std::string database, map.text_or("database", "sqlite"));

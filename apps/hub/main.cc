@@ -16,6 +16,7 @@
 #include "identity/http/identity.h"
 #include "images.h"
 #include "iot.h"
+#include "lifecycle.h"
 #include "net/run_file.h"
 #include "net/task_group.h"
 #include "sections.h"
@@ -89,6 +90,13 @@ Result<void> run(const HubConfig& config) {
     return own != known.end() ? own->second : known.at(std::string());
   });
 
+  blob::Lifecycle lifecycle(
+      *blobs,
+      [&config](std::string_view account) -> const blob::LifecycleRules& {
+        return lifecycle_rules(config, account);
+      },
+      config.lifecycle_rate);
+
   TRY(const auto assets, data::Assets::open(*storage_db, *objects, clock));
 
   http::Router blob_router = blob::make_router();
@@ -105,6 +113,7 @@ Result<void> run(const HubConfig& config) {
   identity::mount_oauth(api, *applications, *issuer, clock);
   data::mount(api, *assets);
   mount_care(api, care, *storage_db);
+  mount_lifecycle(api, lifecycle, config);
   TRY(iot, IotPart::open(config, clock, *issuer, api));
   TRY(const Images images, open_images(config, *storage_db, *objects, clock, api));
   TRY(const auto training, TrainingPart::open(config,
@@ -143,6 +152,8 @@ Result<void> run(const HubConfig& config) {
   TaskGroup group;
   group.spawn(runtime.next_executor(), "sweep", sweep(*images.registry, *blobs));
   group.spawn(runtime.next_executor(), "scrub", care.scrub());
+  if (config.lifecycle_every.count() > 0)
+    group.spawn(runtime.next_executor(), "lifecycle", lifecycle.run(config.lifecycle_every));
   const std::string http = doors.http(), https = doors.https(), mqtt = iot->address();
   const RunFile running(config.data + "/run.json", {{"http", http},
                                                     {"blob", doors.blob()},

@@ -84,8 +84,7 @@ class Blobs {
   // `change` makes the new document of the one in force, and may be called again.
   Task<Result<void>> change_service_properties(
       std::string account, std::function<Result<ServiceDocument>(const std::string&)> change);
-  // Set before the first request.
-  void set_settings(SettingsOf settings) { settings_ = std::move(settings); }
+  void set_settings(SettingsOf settings) { settings_ = std::move(settings); }  // before requests
   AccountSettings settings(std::string_view account) const;
 
   // Called after the commit of each blob that was put or deleted, on its thread; must not block.

@@ -6,6 +6,7 @@
 
 #include "cli/answer.h"
 #include "cli/context.h"
+#include "cli/storage_lifecycle.h"
 #include "identity/sas.h"
 
 namespace holdfast::cli {
@@ -228,6 +229,7 @@ void add_storage(CLI::App& app, Chosen& chosen) {
 
   add_blob(*storage, chosen);
   add_storage_care(*storage, chosen);
+  add_storage_lifecycle(*storage, chosen);
   add_transfer(*storage, chosen);
 
   CLI::App* sas = storage->add_subcommand("sas", "Shared access signatures")->require_subcommand(1);

@@ -22,7 +22,7 @@ constexpr int64_t kDropped = 500;
 // Without history, whatever the account keeps of its own blobs.
 Result<void> put(Tx& tx, Blobs& blobs, int64_t container, std::string name, const char* type,
                  const StagedContent& staged) {
-  TRY(const auto there, find_blob(tx, container, name));
+  TRY(const auto there, find_row(tx, container, name));
   TRY(const ContentId content, blobs.objects().add(tx, staged));
   Info info;
   info.name = std::move(name);
@@ -36,7 +36,7 @@ Result<void> put(Tx& tx, Blobs& blobs, int64_t container, std::string name, cons
 }
 
 Result<void> drop(Tx& tx, Blobs& blobs, int64_t container, const std::string& name) {
-  TRY(const auto there, find_blob(tx, container, name));
+  TRY(const auto there, find_row(tx, container, name));
   if (!there) return {};
   TRY_VOID(tx.run("DELETE FROM blob WHERE container = ? AND name = ?",
                   {container, std::string_view(name)}));
