@@ -88,9 +88,18 @@ std::span<const Operation> operations() {
 }
 
 bool knows_history(const Operation& operation) {
-  constexpr decltype(Operation::run) those[] = {get_blob,      head_blob,      get_blob_metadata,
-                                                delete_blob,   get_blob_tags,  set_blob_tags,
-                                                set_blob_tier, get_block_list, get_page_ranges};
+  constexpr decltype(Operation::run) those[] = {get_blob,
+                                                head_blob,
+                                                get_blob_metadata,
+                                                delete_blob,
+                                                get_blob_tags,
+                                                set_blob_tags,
+                                                set_blob_tier,
+                                                get_block_list,
+                                                get_page_ranges,
+                                                set_immutability_policy,
+                                                delete_immutability_policy,
+                                                set_legal_hold};
   return std::find(std::begin(those), std::end(those), operation.run) != std::end(those);
 }
 
