@@ -82,7 +82,7 @@ Result<void> verify_key(http::Request& request, const std::string& account,
     return verified;
   };
   const auto verified = verify();
-  if (verified || verified.error().reason() != "authentication_failed") return verified;
+  if (verified || verified.error().reason() != identity::kSignatureMismatch) return verified;
   const bool host = by_host(request);
   const std::string sent = request.path,
                     bare(host ? std::string_view(sent) : first_segment(sent).second);
