@@ -109,6 +109,15 @@ Result<void> parse_storage(YamlMap& map, const std::string& source, HubConfig& c
   TRY(config.feed_delay, storage.duration_or("change-feed-delay", config.feed_delay));
   if (config.feed_delay < std::chrono::seconds(1) || config.feed_delay > std::chrono::hours(1))
     return std::unexpected(storage.error_at("change-feed-delay", "must be 1s to 1h"));
+  TRY(const auto sources, storage.texts_or("copy-sources", {}));
+  if (auto list = blob::SourceList::parse(sources); list)
+    config.copy_sources = std::move(*list);
+  else
+    return std::unexpected(storage.error_at("copy-sources", list.error().message()));
+  TRY(config.copy_limits.silence, storage.duration_or("copy-timeout", config.copy_limits.silence));
+  if (config.copy_limits.silence < std::chrono::seconds(1) ||
+      config.copy_limits.silence > std::chrono::minutes(10))
+    return std::unexpected(storage.error_at("copy-timeout", "must be 1s to 10m"));
   TRY(const std::string reserve, storage.text_or("reserve", "1GiB"));
   TRY(config.storage_reserve, size_of(storage, "reserve", reserve));
   TRY(const std::string rate, storage.text_or("scrub_rate", "20MiB"));

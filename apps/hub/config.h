@@ -7,6 +7,8 @@
 
 #include "base/result.h"
 #include "blob/lifecycle.h"
+#include "blob/sources.h"
+#include "blob/types.h"
 #include "events/subscription.h"
 
 namespace holdfast {
@@ -27,7 +29,9 @@ struct HubConfig {
   std::chrono::milliseconds feed_delay{15000};      // between the writes of change feeds
   std::map<std::string, blob::LifecycleRules> lifecycle = {{"", {}}};  // "": all others
   std::chrono::milliseconds lifecycle_every = std::chrono::hours(24);  // 0: no pass by itself
-  uint64_t lifecycle_rate = 1000;         // blobs a second that a pass looks at
+  uint64_t lifecycle_rate = 1000;  // blobs a second that a pass looks at
+  blob::SourceList copy_sources;   // what copies may be fetched from
+  blob::SourceLimits copy_limits;
   uint64_t storage_reserve = 1ull << 30;  // bytes of the disk that new contents leave free
   uint64_t scrub_rate = 20ull << 20;      // bytes read a second; 0: no scrub by itself
   // Answers to wrong signatures hold the string that the server signed.

@@ -99,6 +99,7 @@ Result<void> run(const HubConfig& config) {
 
   TRY(const auto assets, data::Assets::open(*storage_db, *objects, clock));
 
+  blob::Sources sources(config.copy_sources, config.copy_limits);
   http::Router blob_router = blob::make_router();
   console::HubView view;
   view.version = kVersion;
@@ -130,8 +131,9 @@ Result<void> run(const HubConfig& config) {
   TRY(auto doors, Doors::open(runtime, config, tls, api));
   const std::string authority = doors.https().empty() ? "" : "https://" + doors.https();
   blob::mount(blob_router, *blobs, *accounts, clock,
-              {issuer.get(), applications.get(), delegation.get(), authority},
-              config.storage_development);
+              {.tokens = {issuer.get(), applications.get(), delegation.get(), authority},
+               .development = config.storage_development,
+               .sources = &sources});
   if (auto opened = doors.open_blob(runtime, config, tls, blob_router); !opened) {
     doors.stop();
     return opened;

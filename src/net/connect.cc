@@ -11,7 +11,8 @@ namespace holdfast {
 namespace asio = boost::asio;
 using tcp = asio::ip::tcp;
 
-Task<Result<void>> connect(Stream& stream, const std::string& host, uint16_t port) {
+Task<Result<void>> connect(Stream& stream, const std::string& host, uint16_t port,
+                           const MayConnect& allowed) {
   constexpr auto await = asio::as_tuple(asio::use_awaitable);
   std::vector<tcp::endpoint> endpoints;
   boost::system::error_code error;
@@ -23,6 +24,18 @@ Task<Result<void>> connect(Stream& stream, const std::string& host, uint16_t por
     if (failed)
       co_return fail(Code::unavailable, "no address for " + host + ": " + failed.message());
     for (const auto& entry : found) endpoints.push_back(entry.endpoint());
+  }
+  if (allowed) {
+    std::string refused;
+    std::erase_if(endpoints, [&](const tcp::endpoint& endpoint) {
+      const std::string address = endpoint.address().to_string();
+      if (allowed(host, port, address)) return false;
+      refused = address;
+      return true;
+    });
+    if (endpoints.empty())
+      co_return fail(Code::denied, "address_not_allowed",
+                     host + " is at " + refused + ", which may not be connected to");
   }
   auto& socket = stream.socket();
   const auto [failed, endpoint] = co_await asio::async_connect(socket, endpoints, await);

@@ -49,6 +49,15 @@ bool is_secondary(const http::Request& request) {
                       : host.ends_with(kSecondary);
 }
 
+bool same_server(const http::Request& request, std::string_view host) {
+  const std::string own = lower(request.headers.get_or("Host", ""));
+  if (host == own) return true;
+  http::Request other;
+  other.headers.set("Host", std::string(host));
+  return by_host(request) && by_host(other) &&
+         host.substr(host.find('.')) == std::string_view(own).substr(own.find('.'));
+}
+
 Result<Address> address_of(const http::Request& request) {
   std::string_view path = std::string_view(request.path).substr(1);
   Address address;

@@ -10,6 +10,9 @@ namespace holdfast::blob {
 bool by_host(const http::Request& request);
 // Whether it is addressed as ACCOUNT-secondary, which is for reading alone.
 bool is_secondary(const http::Request& request);
+// Whether `host` (HOST[:PORT], lower case) is this server as the request knows it: by the same
+// name, or as another account of it.
+bool same_server(const http::Request& request, std::string_view host);
 
 // SharedKey over the path as it was sent, with the account before it, or without it; by either name
 // of the account. The failures of identity::verify_shared_key, for the path as it was sent.

@@ -1,10 +1,11 @@
-// Copies within this server. A source is an address of this server, read with the caller's own
-// rights or those in its query; nothing is ever fetched from elsewhere.
+// Copy Blob, Copy From URL, Put Blob From URL, Abort Copy Blob. A copy inside this server is done
+// when it is answered, and no byte of it is copied.
 #include <algorithm>
 
+#include "base/crc64.h"
 #include "base/digest.h"
+#include "blob/http/body.h"
 #include "blob/http/copy.h"
-#include "blob/http/history.h"
 #include "blob/http/operations.h"
 #include "blob/http/retention.h"
 #include "store/objects/content_body.h"
@@ -12,81 +13,116 @@
 namespace holdfast::blob {
 namespace {
 
-constexpr const char* kBadRange =
-    "The range specified is invalid for the current size of the resource.";
+enum class Kind { copy, copy_now, put_from_url };
 
-std::unexpected<Error> refused_source(std::string why) {
-  return fail(Code::denied, "source_denied", std::move(why));
+Result<Kind> kind_of(const http::Request& request) {
+  const std::string_view type = request.headers.get_or("x-ms-blob-type", "");
+  if (!type.empty() && type != "BlockBlob")
+    return fail(Code::invalid_argument, "invalid_header",
+                "Put Blob From URL makes block blobs alone");
+  if (!type.empty()) return Kind::put_from_url;
+  return equal_ignore_case(request.headers.get_or("x-ms-requires-sync", ""), "true")
+             ? Kind::copy_now
+             : Kind::copy;
 }
 
-// The request that would read the source.
-Result<http::Request> source_request(const http::Request& request) {
-  const std::string_view url = trim(request.headers.get_or("x-ms-copy-source", ""));
-  const size_t scheme = url.starts_with("http://") ? 7 : url.starts_with("https://") ? 8 : 0;
-  const size_t slash = url.find('/', scheme);
-  if (scheme == 0 || slash == std::string_view::npos || url.size() > 8192)
-    return fail(Code::invalid_argument, "invalid_header",
-                "x-ms-copy-source must be the URL of a blob");
-  const std::string host = lower(url.substr(scheme, slash - scheme));
-  if (host != lower(request.headers.get_or("Host", "")))
-    return refused_source("a source is a blob of this server; '" + host + "' is another");
-  http::Request source;
-  source.method = "GET";
-  source.target = url.substr(slash);
-  const size_t mark = source.target.find('?');
-  source.path = source.target.substr(0, mark);
-  if (mark != std::string::npos) {
-    for (const auto pair : split(std::string_view(source.target).substr(mark + 1), '&')) {
-      const size_t equals = pair.find('=');
-      const auto name = percent_decode(pair.substr(0, equals));
-      const auto value = equals == std::string_view::npos ? Result<std::string>("")
-                                                          : percent_decode(pair.substr(equals + 1));
-      if (!name || !value)
-        return fail(Code::invalid_argument, "invalid_header",
-                    "x-ms-copy-source holds a broken %-escape");
-      source.query.emplace_back(*name, *value);
+// Put Blob From URL takes the source's headers but for those that the request itself has.
+Result<Pairs> merged_headers(const http::Request& request, const Pairs& of_source) {
+  TRY(Pairs own, blob_headers_of(request, false));
+  if (!request.headers.get("x-ms-blob-content-type"))
+    std::erase_if(own, [](const auto& pair) { return pair.first == "Content-Type"; });
+  if (!equal_ignore_case(request.headers.get_or("x-ms-copy-source-blob-properties", ""), "false")) {
+    for (const auto& [name, value] : of_source) {
+      if (value_of(own, name).empty()) own.emplace_back(name, value);
     }
   }
-  source.headers.set("Host", host);
-  if (const auto tags = request.headers.get("x-ms-source-if-tags"))
-    source.headers.set("x-ms-if-tags", std::string(*tags));
-  source.peer = request.peer;
-  source.tls = request.tls;
-  source.id = request.id;
-  source.body = std::make_unique<MemorySource>("");
-  return source;
+  if (value_of(own, "Content-Type").empty())
+    own.emplace_back("Content-Type", "application/octet-stream");
+  return own;
 }
 
-// The source, once it is clear that the caller may read it.
-Task<Result<BlobKey>> permitted_source(Call& call) {
-  CO_TRY(http::Request request, source_request(call.request));
-  CO_TRY(Address address, address_of(request));
-  Call source(request, std::move(address), call.blobs);
-  const auto permitted = co_await call.may_read_source(source);
-  if (!permitted) {
-    const Code code = permitted.error().code();
-    if (code == Code::denied || code == Code::unauthenticated)
-      co_return refused_source(permitted.error().message());
-    co_return std::unexpected(permitted.error());
+Result<bool> takes_tags(const http::Request& request) {
+  const std::string_view option = request.headers.get_or("x-ms-copy-source-tag-option", "");
+  const bool copy = equal_ignore_case(option, "COPY");
+  if (!option.empty() && !copy && !equal_ignore_case(option, "REPLACE"))
+    return fail(Code::invalid_argument, "invalid_header",
+                "x-ms-copy-source-tag-option must be REPLACE or COPY");
+  if (copy && request.headers.get("x-ms-tags"))
+    return fail(Code::invalid_argument, "invalid_header",
+                "x-ms-tags: the tags are the source's own already");
+  return copy;
+}
+
+Pairs done_copy(Call& call, uint64_t size) {
+  const std::string bytes = std::to_string(size);
+  return {{"id", random_uuid()},
+          {"source", source_shown(call.request)},
+          {"status", "success"},
+          {"progress", bytes + "/" + bytes},
+          {"completed", format_http_date(call.blobs.clock().now())}};
+}
+
+http::Response copied(Kind kind, const Info& info) {
+  http::Response response = written(kind == Kind::put_from_url ? 201 : 202, info);
+  if (kind == Kind::put_from_url) {
+    if (const auto md5 = value_of(info.headers, "Content-MD5"); !md5.empty())
+      response.header("Content-MD5", std::string(md5));
+    response.header("x-ms-request-server-encrypted", "false");
+  } else {
+    response.header("x-ms-copy-id", std::string(value_of(info.copy, "id")))
+        .header("x-ms-copy-status", std::string(value_of(info.copy, "status")));
   }
-  co_return addressed(request, source.address);
+  return response;
 }
 
-// The source's bytes in place of the request's own body, which the connection still knows.
-class SourceBody final : public ByteSource {
- public:
-  SourceBody(std::unique_ptr<ByteSource> own, std::shared_ptr<store::OpenContent> content,
-             uint64_t first, uint64_t size)
-      : own_(std::move(own)), source_(std::move(content), first, size) {}
-  Task<Result<size_t>> read(std::span<std::byte> into) override { return source_.read(into); }
+// The whole of what will be copied against the checksums that the request names for it.
+Task<Result<void>> check_source_sums(Call& call, BlobKey source, Conditions& conditions) {
+  http::Request sums;
+  for (const auto& [from, to] : {std::pair("x-ms-source-content-md5", "Content-MD5"),
+                                 std::pair("x-ms-source-content-crc64", "x-ms-content-crc64")}) {
+    if (const auto sum = call.request.headers.get(from)) sums.headers.set(to, std::string(*sum));
+  }
+  if (sums.headers.all().empty()) co_return Result<void>();
+  const Conditions none;
+  CO_TRY(const OpenBlob open, co_await call.blobs.open_blob(std::move(source), none));
+  store::ContentSource bytes(open.content, 0, open.info.size);
+  Hasher md5(HashKind::md5);
+  Crc64 crc;
+  std::vector<std::byte> piece(256 << 10);
+  for (;;) {
+    CO_TRY(const size_t count, co_await bytes.read(piece));
+    if (count == 0) break;
+    md5.update(ByteView(piece.data(), count));
+    crc.update(ByteView(piece.data(), count));
+  }
+  CO_TRY_VOID(check_sums(sums, "Content-MD5", md5.finish(), crc.value()));
+  conditions.if_match = open.info.etag;  // what was looked at is what is copied
+  co_return Result<void>();
+}
 
- private:
-  std::unique_ptr<ByteSource> own_;
-  store::ContentSource source_;
-};
-
-std::string without_query(std::string_view url) {
-  return std::string(url.substr(0, url.find('?')));
+Answer copy_from_elsewhere(Call& call, Kind kind, NewBlob wanted, Conditions conditions) {
+  CO_TRY_VOID(co_await call.blobs.may_replace(call.key(), conditions));
+  CO_TRY(SourceRequest request, source_elsewhere(call.request));
+  if (request.range)
+    co_return fail(Code::invalid_argument, "invalid_header",
+                   "x-ms-source-range: a blob is copied as a whole");
+  CO_TRY(FetchedSource source, co_await open_elsewhere(call, std::move(request)));
+  Pairs headers, metadata;
+  describe(source.headers, headers, metadata);
+  take_as_body(call.request, std::move(source.body), source.size);
+  CO_TRY(Received received, co_await receive(call, kPutBlobLimit, "Content-MD5"));
+  if (kind == Kind::put_from_url) {
+    CO_TRY(headers, merged_headers(call.request, headers));
+  } else {
+    wanted.copy = done_copy(call, received.content.size);
+  }
+  std::erase_if(headers, [](const auto& pair) { return pair.first == "Content-MD5"; });
+  headers.emplace_back("Content-MD5", base64(as_bytes(received.md5)));
+  wanted.headers = std::move(headers);
+  if (wanted.metadata.empty()) wanted.metadata = std::move(metadata);
+  CO_TRY(const Info info, co_await call.blobs.put_blob(call.key(), std::move(received.content),
+                                                       std::move(wanted), conditions));
+  co_return copied(kind, info);
 }
 
 }  // namespace
@@ -94,89 +130,31 @@ std::string without_query(std::string_view url) {
 Answer copy_blob(Call& call) {
   const http::Request& request = call.request;
   CO_TRY_VOID(check_blob_name(call.address.blob));
-  const bool from_url = request.headers.get("x-ms-blob-type").has_value();
-  if (from_url && request.headers.get_or("x-ms-blob-type", "") != "BlockBlob")
-    co_return fail(Code::invalid_argument, "invalid_header",
-                   "Put Blob From URL makes block blobs alone");
+  CO_TRY(const Kind kind, kind_of(request));
   CO_TRY(const Conditions conditions, conditions_of(call, Use::write));
-  CO_TRY(const Conditions source_conditions, source_conditions_of(request));
+  CO_TRY(Conditions source_conditions, source_conditions_of(request));
+  CO_TRY(const bool with_tags, takes_tags(request));
   NewBlob wanted;
   CO_TRY(wanted.metadata, metadata_of(request));
   CO_TRY(wanted.tags, tags_of(request));
   CO_TRY(wanted.tier, tier_of(request));
   CO_TRY_VOID(retention_of(call, wanted));
-  CO_TRY(BlobKey source, co_await permitted_source(call));
-  const std::string url = without_query(request.headers.get_or("x-ms-copy-source", ""));
-  CO_TRY(const Info there, co_await info_of_source(call, source));
-  if (from_url && there.type == BlobType::page)
-    co_return fail(Code::conflict, "invalid_blob_type",
-                   "Put Blob From URL makes block blobs alone; its source is a page blob");
-  if (!from_url) {
-    const std::string size = std::to_string(there.size);
-    wanted.copy = {{"id", random_uuid()},
-                   {"source", url},
-                   {"status", "success"},
-                   {"progress", size + "/" + size},
-                   {"completed", format_http_date(call.blobs.clock().now())}};
-  }
-  const Pairs copy = wanted.copy;
-  CO_TRY(const Info info,
-         co_await call.blobs.copy_blob(call.key(), std::move(source), std::move(wanted), conditions,
-                                       source_conditions));
-  http::Response response = written(from_url ? 201 : 202, info);
-  if (from_url) {
-    if (const auto md5 = value_of(info.headers, "Content-MD5"); !md5.empty())
-      response.header("Content-MD5", std::string(md5));
-    response.header("x-ms-request-server-encrypted", "false");
+  CO_TRY(const std::optional<BlobKey> source, co_await source_here(call));
+  if (!source) co_return co_await copy_from_elsewhere(call, kind, std::move(wanted), conditions);
+  CO_TRY(const Info there, co_await info_of_source(call, *source));
+  if (kind == Kind::put_from_url) {
+    if (there.type == BlobType::page)
+      co_return fail(Code::conflict, "invalid_blob_type",
+                     "Put Blob From URL makes block blobs alone; its source is a page blob");
+    CO_TRY(wanted.headers, merged_headers(request, there.headers));
   } else {
-    response.header("x-ms-copy-id", std::string(value_of(copy, "id")))
-        .header("x-ms-copy-status", "success");
+    wanted.copy = done_copy(call, there.size);
   }
-  co_return response;
-}
-
-Task<Result<Info>> info_of_source(Call& call, BlobKey source) {
-  const Conditions none;
-  auto there = co_await call.blobs.blob(std::move(source), none);
-  if (!there && there.error().code() == Code::not_found)
-    co_return fail(Code::not_found, "copy_source_not_found", "The specified blob does not exist.");
-  co_return there;
-}
-
-Task<Result<void>> take_source_as_body(Call& call) {
-  http::Request& request = call.request;
-  if (request.content_length.value_or(0) != 0)
-    co_return fail(Code::invalid_argument, "invalid_header",
-                   "Content-Length: what comes from a URL has no body");
-  CO_TRY(const Conditions conditions, source_conditions_of(request));
-  CO_TRY(BlobKey source, co_await permitted_source(call));
-  std::optional<Range> range;
-  if (const auto header = request.headers.get("x-ms-source-range")) {
-    http::Request ranged;
-    ranged.headers.set("x-ms-range", std::string(*header));
-    range = range_of(ranged);
-    if (!range) co_return fail(Code::invalid_argument, "invalid_range", kBadRange);
-  }
-  auto open = co_await call.blobs.open_blob(std::move(source), conditions, range.value_or(Range()));
-  if (!open && open.error().code() == Code::not_found)
-    co_return fail(Code::not_found, "copy_source_not_found", "The specified blob does not exist.");
-  if (!open && open.error().code() == Code::precondition_failed)
-    co_return fail(Code::precondition_failed, "source_condition_not_met",
-                   "The source condition specified using HTTP conditional header(s) is not met.");
-  if (!open) co_return std::unexpected(open.error());
-  uint64_t first = 0, size = open->info.size;
-  if (range) {
-    if (range->first >= size) co_return fail(Code::invalid_argument, "invalid_range", kBadRange);
-    first = range->first;
-    size = std::min(range->last, size - 1) - first + 1;
-  }
-  request.body = std::make_unique<SourceBody>(std::move(request.body), open->content, first, size);
-  request.content_length = size;
-  for (const auto& [from, to] : {std::pair("x-ms-source-content-md5", "Content-MD5"),
-                                 std::pair("x-ms-source-content-crc64", "x-ms-content-crc64")}) {
-    if (const auto sum = request.headers.get(from)) request.headers.set(to, std::string(*sum));
-  }
-  co_return Result<void>();
+  if (with_tags) wanted.tags = there.tags;
+  CO_TRY_VOID(co_await check_source_sums(call, *source, source_conditions));
+  CO_TRY(const Info info, co_await call.blobs.copy_blob(call.key(), *source, std::move(wanted),
+                                                        conditions, source_conditions));
+  co_return copied(kind, info);
 }
 
 // A copy is done when it is answered: there is never one to abort.

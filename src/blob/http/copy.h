@@ -1,15 +1,33 @@
-// Sources of copies: blobs of this server, by their URL.
+// Sources of copies: blobs of this server and, where the owner allows it, of others.
 #pragma once
 
 #include "blob/http/call.h"
+#include "blob/sources.h"
 
 namespace holdfast::blob {
 
+constexpr uint64_t kPutBlobLimit = 5000ull << 20;
+
+// The blob of this server that x-ms-copy-source names, once it is clear that the caller may read
+// it; nullopt where the source is elsewhere. denied "source_denied"; invalid_argument
+// "invalid_header".
+Task<Result<std::optional<BlobKey>>> source_here(Call& call);
 // not_found "copy_source_not_found".
 Task<Result<Info>> info_of_source(Call& call, BlobKey source);
-// Makes the range of the blob at x-ms-copy-source the request's body. Also denied "source_denied"
-// for what is of another server or may not be read; invalid_argument "invalid_header",
-// "invalid_range"; precondition_failed "source_condition_not_met".
+// What is asked of a source elsewhere. invalid_argument, unsupported.
+Result<SourceRequest> source_elsewhere(const http::Request& request);
+// Its answer, before the body. Reasons of Sources::open().
+Task<Result<FetchedSource>> open_elsewhere(Call& call, SourceRequest wanted);
+// What that answer says of the blob, as far as it makes sense.
+void describe(const http::Headers& answer, Pairs& headers, Pairs& metadata);
+
+// Makes `body` the request's own.
+void take_as_body(http::Request& request, std::unique_ptr<ByteSource> body, uint64_t size);
+// Makes the range of the blob at x-ms-copy-source the request's body. Also precondition_failed
+// "source_condition_not_met"; invalid_argument "invalid_range".
 Task<Result<void>> take_source_as_body(Call& call);
+
+// The URL without its query, which may hold a signature.
+std::string source_shown(const http::Request& request);
 
 }  // namespace holdfast::blob

@@ -31,6 +31,8 @@ constexpr Row kByReason[] = {
     {"current_version", 403, "OperationNotAllowedOnRootBlob"},
     {"copy_source_not_found", 404, "CannotVerifyCopySource"},
     {"source_denied", 403, "CannotVerifyCopySource"},
+    {"source_unusable", 400, "CannotVerifyCopySource"},
+    {"source_unavailable", 500, "CannotVerifyCopySource"},
     {"source_condition_not_met", 412, "SourceConditionNotMet"},
     {"no_pending_copy", 409, "NoPendingCopyOperation"},
     {"too_many_tags", 400, "TagsTooLarge"},

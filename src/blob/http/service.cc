@@ -41,13 +41,15 @@ Result<void> check_meaning(const http::Request& request, const Operation& operat
 }
 
 struct Service {
-  Service(Blobs& blobs_, const identity::Accounts& accounts_, const Clock& clock, TokenParts tokens,
-          bool development)
+  Service(Blobs& blobs_, const identity::Accounts& accounts_, const Clock& clock,
+          ServiceOptions options)
       : blobs(blobs_),
         accounts(accounts_),
-        credentials(blobs_, accounts_, clock, std::move(tokens), development) {}
+        sources(options.sources),
+        credentials(blobs_, accounts_, clock, std::move(options.tokens), options.development) {}
   Blobs& blobs;
   const identity::Accounts& accounts;
+  Sources* sources;
   const Credentials credentials;
 
   Task<Result<http::Response>> run(http::Request& request) const {
@@ -84,6 +86,7 @@ struct Service {
       co_return fail(Code::denied, "change_feed_is_read_only",
                      "The change feed is written by the server alone.");
     CO_TRY_VOID(check_meaning(request, *operation));
+    call.sources = sources;
     call.may_read_source = [this, &call](Call& source) {
       return credentials.may_read_source(call, source);
     };
@@ -122,8 +125,8 @@ http::Router make_router() {
 }
 
 void mount(http::Router& router, Blobs& blobs, const identity::Accounts& accounts,
-           const Clock& clock, TokenParts tokens, bool development) {
-  auto service = std::make_shared<Service>(blobs, accounts, clock, std::move(tokens), development);
+           const Clock& clock, ServiceOptions options) {
+  auto service = std::make_shared<Service>(blobs, accounts, clock, std::move(options));
   router.add("*", "/{address...}", http::Role::own,
              [service](http::Request& request) { return service->answer(request); });
 }

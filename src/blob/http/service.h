@@ -8,10 +8,17 @@
 
 namespace holdfast::blob {
 
+class Sources;
+
+struct ServiceOptions {
+  TokenParts tokens;
+  bool development = false;    // answers to wrong signatures hold the string that the server signed
+  Sources* sources = nullptr;  // of copies from elsewhere; null: this server's blobs alone
+};
+
 // Mounts everything on one router, for the port of the blob service. All must outlive the router.
-// `development`: an answer to a wrong signature holds the string that the server signed.
 void mount(http::Router& router, Blobs& blobs, const identity::Accounts& accounts,
-           const Clock& clock, TokenParts tokens = {}, bool development = false);
+           const Clock& clock, ServiceOptions options = {});
 
 // A router whose own errors have Azure's form.
 http::Router make_router();

@@ -12,8 +12,7 @@
 namespace holdfast::blob {
 namespace {
 
-constexpr uint64_t kPutBlobLimit = 5000ull << 20, kBlockLimit = 4000ull << 20,
-                   kXmlLimit = 8ull << 20;
+constexpr uint64_t kBlockLimit = 4000ull << 20, kXmlLimit = 8ull << 20;
 constexpr uint64_t kLarge = 256 << 10;  // from here on, what is refused is so before the body
 
 }  // namespace

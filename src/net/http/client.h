@@ -19,6 +19,9 @@ struct ClientOptions {
   std::chrono::milliseconds connect_timeout{5000};
   std::chrono::seconds idle_keep{30};  // an idle connection is reused this long
   size_t max_response_header_bytes = 64 << 10;
+  // Whether this address, of those that the host was resolved to, may be connected to; null: any.
+  std::function<bool(const std::string& host, uint16_t port, const std::string& address)>
+      may_connect;
 };
 
 class ClientRequest {
@@ -49,7 +52,7 @@ class Client {
   explicit Client(ClientOptions options = {});
   ~Client();
   // A response of any status. unavailable: not connected or cut; timed_out; invalid_argument: bad
-  // URL.
+  // URL; denied "address_not_allowed".
   Task<Result<ClientResponse>> send(ClientRequest request);
   // The same with the body read; too_large over `limit`.
   struct Whole {

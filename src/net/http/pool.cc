@@ -102,7 +102,8 @@ Task<Result<std::shared_ptr<Wire>>> Client::State::connect(const Url& url,
   }
   auto wire = std::make_shared<Wire>(executor, tcp::socket(executor));
   wire->expect_within(wire, limit);
-  if (auto done = co_await holdfast::connect(wire->stream, url.host, url.port); !done) {
+  if (auto done = co_await holdfast::connect(wire->stream, url.host, url.port, options.may_connect);
+      !done) {
     if (wire->timed_out)
       co_return fail(Code::timed_out, "no connection to " + url.authority + " in time");
     co_return std::unexpected(done.error());
