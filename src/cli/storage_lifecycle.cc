@@ -62,7 +62,7 @@ Task<Result<int>> lifecycle(Context& context) {
 void add_storage_lifecycle(CLI::App& storage, Chosen& chosen) {
   CLI::App* verb = add_verb(storage, chosen, "lifecycle",
                             "The rules that tier and delete what is old, and what they do",
-                            "  holdfast storage lifecycle\n  holdfast storage lifecycle --dry-run\n"
+                            "  holdfast storage lifecycle --dry-run\n"
                             "  holdfast storage lifecycle --now --yes",
                             lifecycle);
   auto* dry = verb->add_flag("--dry-run", options.dry_run, "Tells what they would do");
