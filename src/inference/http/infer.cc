@@ -84,10 +84,8 @@ Result<RunOptions> run_options(const http::Request& request, MonoTime start, uin
 Task<Result<LoadedPtr>> demand_model(Repository& repository, const http::Request& request) {
   auto found = model_of(repository, request);
   if (found || found.error().reason() != kEvictedReason) co_return found;
-  const auto text = request.param("version");
-  const auto version = parse_u64(text.starts_with('v') ? text.substr(1) : text);
-  co_return co_await repository.acquire(std::string(request.param("model")),
-                                        static_cast<int64_t>(version.value_or(0)));
+  CO_TRY(const int64_t version, parse_version(request.param("version")));
+  co_return co_await repository.acquire(std::string(request.param("model")), version);
 }
 
 Result<LoadedPtr> model_of(Repository& repository, const http::Request& request) {
