@@ -109,6 +109,13 @@ Result<void> parse_storage(YamlMap& map, const std::string& source, HubConfig& c
   TRY(config.feed_delay, storage.duration_or("change-feed-delay", config.feed_delay));
   if (config.feed_delay < std::chrono::seconds(1) || config.feed_delay > std::chrono::hours(1))
     return std::unexpected(storage.error_at("change-feed-delay", "must be 1s to 1h"));
+  TRY(const std::string endpoint, storage.text_or("endpoint", ""));
+  TRY(const auto proxies, storage.texts_or("proxies", {}));
+  if (auto made = blob::Endpoint::make(endpoint, proxies))
+    config.storage_endpoint = std::move(*made);
+  else
+    return std::unexpected(
+        storage.error_at(endpoint.empty() ? "proxies" : "endpoint", made.error().message()));
   TRY(const auto sources, storage.texts_or("copy-sources", {}));
   if (auto list = blob::SourceList::parse(sources); list)
     config.copy_sources = std::move(*list);
@@ -158,6 +165,10 @@ Result<HubConfig> parse_hub_config(const std::string& text, const std::string& s
   TRY(YamlMap map, YamlMap::parse(text, source));
   TRY(config.domain, map.text_or("domain", config.domain));
   TRY(config.data, map.text_or("data", ""));
+  TRY(config.endpoint, map.text_or("endpoint", ""));
+  if (!config.endpoint.empty() &&
+      (!config.endpoint.starts_with("https://") || !http::parse_url(config.endpoint)))
+    return std::unexpected(map.error_at("endpoint", "must be https://HOST[:PORT]"));
   TRY(YamlMap listen, map.map("listen"));
   TRY(config.http, listen.text_or("http", config.http));
   TRY(config.blob, listen.text_or("blob", config.blob));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "blob/http/endpoint.h"
 #include "blob/lifecycle.h"
 #include "blob/sources.h"
 #include "blob/types.h"
@@ -30,7 +31,9 @@ struct HubConfig {
   std::map<std::string, blob::LifecycleRules> lifecycle = {{"", {}}};  // "": all others
   std::chrono::milliseconds lifecycle_every = std::chrono::hours(24);  // 0: no pass by itself
   uint64_t lifecycle_rate = 1000;  // blobs a second that a pass looks at
-  blob::SourceList copy_sources;   // what copies may be fetched from
+  std::string endpoint;            // by which clients know the API over TLS; "": by its address
+  blob::Endpoint storage_endpoint;
+  blob::SourceList copy_sources;  // what copies may be fetched from
   blob::SourceLimits copy_limits;
   uint64_t storage_reserve = 1ull << 30;  // bytes of the disk that new contents leave free
   uint64_t scrub_rate = 20ull << 20;      // bytes read a second; 0: no scrub by itself

@@ -129,16 +129,21 @@ Result<void> run(const HubConfig& config) {
   TRY(auto tls, door_tls(config, clock));
 
   TRY(auto doors, Doors::open(runtime, config, tls, api));
-  const std::string authority = doors.https().empty() ? "" : "https://" + doors.https();
+  const std::string authority = !config.endpoint.empty() ? config.endpoint
+                                : doors.https().empty()  ? ""
+                                                         : "https://" + doors.https();
   blob::mount(blob_router, *blobs, *accounts, clock,
               {.tokens = {issuer.get(), applications.get(), delegation.get(), authority},
                .development = config.storage_development,
-               .sources = &sources});
+               .sources = &sources,
+               .endpoint = config.storage_endpoint});
   if (auto opened = doors.open_blob(runtime, config, tls, blob_router); !opened) {
     doors.stop();
     return opened;
   }
   view.blob_url = "http://" + doors.blob();
+  const std::string& outside = config.storage_endpoint.url();
+  view.blob_endpoint = outside.empty() ? view.blob_url : outside;
   if (auto started = iot->start(runtime, tls); !started) {
     iot->stop();
     doors.stop();
@@ -150,7 +155,7 @@ Result<void> run(const HubConfig& config) {
     doors.stop();
     return started;
   }
-  events->start(runtime, view.blob_url);
+  events->start(runtime, view.blob_endpoint);
   TaskGroup group;
   group.spawn(runtime.next_executor(), "sweep", sweep(*images.registry, *blobs));
   group.spawn(runtime.next_executor(), "scrub", care.scrub());

@@ -137,6 +137,11 @@ bool SourceList::may_ask(std::string_view host, uint16_t port) const {
   return !networks_.empty() || named(host, port);
 }
 
+bool SourceList::has(std::string_view address) const {
+  Ip ip;
+  return parse_ip(address, ip) && within(ip, 0);
+}
+
 bool SourceList::may_connect(std::string_view host, uint16_t port, std::string_view address) const {
   Ip ip;
   if (!parse_ip(address, ip)) return false;  // a zone or anything else that is no plain address

@@ -23,6 +23,9 @@ class SourceList {
   // Whether this address of the host may be connected to: it is in the list itself, or the host is
   // and the address is a public one. A name of the list never leads into a private network.
   bool may_connect(std::string_view host, uint16_t port, std::string_view address) const;
+  // Whether this address is in the list itself, for any port.
+  bool has(std::string_view address) const;
+  bool has_names() const { return !names_.empty(); }
 
  private:
   using Ip = std::array<uint8_t, 16>;  // IPv4 as ::ffff:a.b.c.d

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/files.h"
+#include "cli/answer.h"
 #include "supervisor/supervisor.h"
 
 namespace holdfast::cli {
@@ -82,9 +83,9 @@ json::object sync_time(const std::string& data) {
 json::object open_files() {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
-  const bool enough = limit.rlim_cur >= 4096;
-  return row("open files", enough ? "ok" : "warn", std::to_string(limit.rlim_cur) + " a process",
-             enough ? "" : "raise it: ulimit -n 8192, or LimitNOFILE= in the unit");
+  const bool enough = limit.rlim_max >= 65536;
+  return row("open files", enough ? "ok" : "warn", std::to_string(limit.rlim_max) + " a process",
+             enough ? "" : "raise it: ulimit -Hn 65536, or LimitNOFILE= in the unit");
 }
 
 json::object watches() {
@@ -146,6 +147,28 @@ Task<json::object> daemon(Context& context, std::string name, Result<std::string
                 "look at " + context.globals().data + "/log/" + name + ".log");
 }
 
+Result<size_t> damaged_places(const json::value& overview) {
+  TRY(const json::array sections, list_of(overview, "sections"));
+  for (const json::value& section : sections) {
+    TRY(const std::string name, text_of(section, "name"));
+    TRY(const json::array rows, list_of(section, "rows"));
+    if (name == "damage") return rows.size();
+  }
+  return fail(Code::not_found, "the hub does not tell of damage");
+}
+
+Task<json::object> stored_data(Context& context, std::string hub) {
+  auto all = co_await context.call("GET", hub + "/api/v1/overview", context.token().value_or(""));
+  const Result<size_t> told = all ? damaged_places(*all) : std::unexpected(all.error());
+  if (!told)
+    co_return row("stored data", "warn", told.error().message(),
+                  "ask with a token of the hub: --token-file");
+  const size_t places = *told;
+  if (places == 0) co_return row("stored data", "ok", "no stored byte was found damaged");
+  co_return row("stored data", "fail", std::to_string(places) + " damaged places; never served",
+                "holdfast storage check; put these blobs again, then holdfast storage repair");
+}
+
 }  // namespace
 
 Task<Result<json::array>> run_checks(Context& context) {
@@ -157,6 +180,7 @@ Task<Result<json::array>> run_checks(Context& context) {
     rows.push_back(std::move(probe));
   }
   rows.push_back(co_await daemon(context, "hub", context.hub()));
+  if (auto hub = context.hub()) rows.push_back(co_await stored_data(context, std::move(*hub)));
   rows.push_back(co_await daemon(context, "edge", context.edge()));
   rows.push_back(co_await daemon(context, "serve", context.serve()));
   co_return rows;

@@ -11,7 +11,8 @@
 namespace holdfast::console {
 
 struct HubView {
-  std::string blob_url;  // "http://127.0.0.1:10000": what accounts' endpoints begin with
+  std::string blob_url;       // "http://127.0.0.1:10000"
+  std::string blob_endpoint;  // what accounts' endpoints begin with: that, or the proxy's address
   std::string version;
   WallTime started;
   // Whether an account still has containers: such a one is not deleted.

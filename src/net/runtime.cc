@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <atomic>
@@ -98,7 +99,23 @@ struct Runtime::State {
   int signal = 0;
 };
 
+namespace {
+
+// Sockets and stored files: as many as the system allows, where a shell's default is 1,024.
+void raise_open_files() {
+  constexpr rlim_t kEnough = 1 << 20;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t most = std::min(limit.rlim_max, kEnough);
+  if (limit.rlim_cur >= most) return;
+  limit.rlim_cur = most;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
 Runtime::Runtime(unsigned threads) : state_(std::make_unique<State>()) {
+  raise_open_files();
   if (threads == 0) threads = std::min(usable_cores(), 16u);
   for (unsigned i = 0; i < threads; ++i) state_->cores.push_back(std::make_unique<State::Core>());
 }

@@ -81,7 +81,8 @@ Result<Address> address_of(const http::Request& request) {
 }
 
 Result<void> verify_key(http::Request& request, const std::string& account,
-                        const identity::KeyPair& keys, const Clock& clock) {
+                        const identity::KeyPair& keys, const Clock& clock,
+                        const std::string& outside) {
   const auto verify = [&]() -> Result<void> {
     auto verified = identity::verify_shared_key(request, account, keys, clock);
     // Clients of a secondary address may take its name for the account's.
@@ -95,9 +96,9 @@ Result<void> verify_key(http::Request& request, const std::string& account,
   const bool host = by_host(request);
   const std::string sent = request.path,
                     bare(host ? std::string_view(sent) : first_segment(sent).second);
-  for (const std::string& path : {bare, "/" + account + bare}) {
+  for (const std::string& path : {bare, "/" + account + bare, outside + sent}) {
     request.path = path;
-    const bool right = path != sent && identity::verify_shared_key(request, account, keys, clock);
+    const bool right = path != sent && verify();
     request.path = sent;
     if (right) return {};
   }

@@ -15,8 +15,10 @@ bool is_secondary(const http::Request& request);
 bool same_server(const http::Request& request, std::string_view host);
 
 // SharedKey over the path as it was sent, with the account before it, or without it; by either name
-// of the account. The failures of identity::verify_shared_key, for the path as it was sent.
+// of the account; or below `outside`, the path of the endpoint. The failures of
+// identity::verify_shared_key, for the path as it was sent.
 Result<void> verify_key(http::Request& request, const std::string& account,
-                        const identity::KeyPair& keys, const Clock& clock);
+                        const identity::KeyPair& keys, const Clock& clock,
+                        const std::string& outside);
 
 }  // namespace holdfast::blob

@@ -2,6 +2,7 @@
 // credential and answered by itself; what the batch itself was signed with opens none of them.
 #include "base/digest.h"
 #include "blob/http/batch_body.h"
+#include "blob/http/endpoint.h"
 #include "blob/http/operations.h"
 #include "net/task_group.h"
 
@@ -48,6 +49,7 @@ Answer batch_blobs(Call& call) {
   decltype(Operation::run) all = nullptr;
   for (BatchPart& part : parts) {
     http::Request& request = part.request;
+    call.endpoint->take_off(request);
     CO_TRY(Address address, part_address(request, call.address));
     CO_TRY(const Operation* operation, find_operation(request, address));
     if (operation->run != delete_blob && operation->run != set_blob_tier)

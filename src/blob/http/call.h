@@ -18,6 +18,7 @@ struct Address {
 Result<Address> address_of(const http::Request& request);
 
 struct Call;
+class Endpoint;
 class Sources;
 using Answer = Task<Result<http::Response>>;
 
@@ -27,7 +28,8 @@ struct Call {
   http::Request& request;
   Address address;
   Blobs& blobs;
-  Sources* sources = nullptr;  // of copies, elsewhere; null: none
+  Sources* sources = nullptr;          // of copies, elsewhere; null: none
+  const Endpoint* endpoint = nullptr;  // set by the service
   // What the credential says, filled in by the service.
   Pairs overrides;                                     // response headers that a SAS sets
   bool create_only = false;                            // may make a blob, but not overwrite one

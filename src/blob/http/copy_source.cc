@@ -5,6 +5,7 @@
 
 #include "blob/http/address.h"
 #include "blob/http/copy.h"
+#include "blob/http/endpoint.h"
 #include "blob/http/history.h"
 #include "store/objects/content_body.h"
 
@@ -116,8 +117,10 @@ Task<Result<void>> open_here(Call& call, BlobKey source) {
 
 Task<Result<std::optional<BlobKey>>> source_here(Call& call) {
   CO_TRY(const SourceUrl url, source_url(call.request));
-  if (!same_server(call.request, url.host)) co_return std::nullopt;
   CO_TRY(http::Request request, source_request(call.request, url));
+  const bool outside = call.endpoint->is_at(url.host);
+  if (outside ? !call.endpoint->take_off(request) : !same_server(call.request, url.host))
+    co_return std::nullopt;
   CO_TRY(Address address, address_of(request));
   Call source(request, std::move(address), call.blobs);
   const auto permitted = co_await call.may_read_source(source);

@@ -149,7 +149,7 @@ Result<void> Credentials::by_header(Call& call, const Operation& operation,
                                     const identity::StorageAccount& account) const {
   if (has_scheme(authorization_of(call.request), "Bearer")) return by_token(call, operation);
   call.by_key = true;
-  auto verified = verify_key(call.request, account.name, account.keys, clock_);
+  auto verified = verify_key(call.request, account.name, account.keys, clock_, outside_);
   if (!verified) return std::unexpected(told(std::move(verified).error()));
   return verified;
 }

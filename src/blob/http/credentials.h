@@ -22,12 +22,13 @@ struct TokenParts {
 class Credentials {
  public:
   Credentials(Blobs& blobs, const identity::Accounts& accounts, const Clock& clock,
-              TokenParts tokens, bool development)
+              TokenParts tokens, bool development, std::string outside)
       : blobs_(blobs),
         accounts_(accounts),
         clock_(clock),
         tokens_(std::move(tokens)),
-        development_(development) {}
+        development_(development),
+        outside_(std::move(outside)) {}
 
   // Fills in what the credential says about the call. unauthenticated "missing_authorization",
   // "invalid_token"; denied, with the reasons of verify_shared_key() and verify_sas(), without
@@ -58,6 +59,7 @@ class Credentials {
   const Clock& clock_;
   const TokenParts tokens_;
   const bool development_;
+  const std::string outside_;  // the path of the endpoint, which clients sign
 };
 
 }  // namespace holdfast::blob

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "blob/http/address.h"
+#include "blob/http/endpoint.h"
 #include "blob/http/history.h"
 #include "blob/http/operations.h"
 #include "blob/http/xml.h"
@@ -151,6 +152,8 @@ std::string next_marker_element(const std::string& next) {
 }
 
 std::string service_endpoint(const Call& call) {
+  if (!call.endpoint->url().empty() && !by_host(call.request))
+    return call.endpoint->url() + "/" + call.address.account + "/";
   return std::string(call.request.tls ? "https://" : "http://") +
          std::string(call.request.headers.get_or("Host", "")) + "/" +
          (by_host(call.request) ? std::string() : call.address.account + "/");

@@ -46,10 +46,13 @@ struct Service {
       : blobs(blobs_),
         accounts(accounts_),
         sources(options.sources),
-        credentials(blobs_, accounts_, clock, std::move(options.tokens), options.development) {}
+        endpoint(std::move(options.endpoint)),
+        credentials(blobs_, accounts_, clock, std::move(options.tokens), options.development,
+                    endpoint.path()) {}
   Blobs& blobs;
   const identity::Accounts& accounts;
   Sources* sources;
+  const Endpoint endpoint;
   const Credentials credentials;
 
   Task<Result<http::Response>> run(http::Request& request) const {
@@ -87,6 +90,7 @@ struct Service {
                      "The change feed is written by the server alone.");
     CO_TRY_VOID(check_meaning(request, *operation));
     call.sources = sources;
+    call.endpoint = &endpoint;
     call.may_read_source = [this, &call](Call& source) {
       return credentials.may_read_source(call, source);
     };
@@ -97,6 +101,7 @@ struct Service {
   }
 
   Task<Result<http::Response>> answer(http::Request& request) const {
+    endpoint.arrive(request);
     auto outcome = co_await run(request);
     co_return complete(std::move(outcome), request);
   }

@@ -3,6 +3,7 @@
 
 #include "blob/blobs.h"
 #include "blob/http/credentials.h"
+#include "blob/http/endpoint.h"
 #include "identity/accounts.h"
 #include "net/http/router.h"
 
@@ -14,6 +15,7 @@ struct ServiceOptions {
   TokenParts tokens;
   bool development = false;    // answers to wrong signatures hold the string that the server signed
   Sources* sources = nullptr;  // of copies from elsewhere; null: this server's blobs alone
+  Endpoint endpoint;           // by which clients know the service
 };
 
 // Mounts everything on one router, for the port of the blob service. All must outlive the router.

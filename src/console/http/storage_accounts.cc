@@ -43,7 +43,7 @@ struct Api {
     json::object out;
     out["name"] = account.name;
     out["created"] = format_rfc3339(account.created);
-    out["endpoint"] = view.blob_url + "/" + account.name;
+    out["endpoint"] = view.blob_endpoint + "/" + account.name;
     return out;
   }
   static json::object keys_of(const identity::StorageAccount& account) {

@@ -39,6 +39,7 @@ struct Console : testing::Test {
     accounts = std::move(*identity::Accounts::open(*database, clock));
     issuer = std::move(*identity::TokenIssuer::open(folder + "/issuer.key", "hub.test", clock));
     view.blob_url = "http://127.0.0.1:10000";
+    view.blob_endpoint = "https://blobs.example.com/store";
     view.version = "1.2.3";
     view.started = clock.now();
     view.has_containers = [this](std::string) -> Task<Result<bool>> { co_return used; };
@@ -116,7 +117,7 @@ TEST_F(Console, MakesShowsAndListsAccounts) {
   ASSERT_EQ(made.status, 201u);
   const json::value account = body_of(made);
   EXPECT_EQ(account.at("name"), "site1");
-  EXPECT_EQ(account.at("endpoint"), "http://127.0.0.1:10000/site1");
+  EXPECT_EQ(account.at("endpoint"), "https://blobs.example.com/store/site1");
   EXPECT_EQ(account.at("created"), json::string(format_rfc3339(clock.now())));
   EXPECT_EQ(body_of(admin("GET", "/api/v1/storage/accounts/site1")), account);
   const json::value listed = body_of(admin("GET", "/api/v1/storage/accounts"));

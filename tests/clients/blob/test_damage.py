@@ -62,6 +62,9 @@ def test_damage_is_refused_told_and_kept(own_hub):
     rows = next(section["rows"] for section in sections if section["name"] == "damage")
     assert len({row["content"] for row in rows}) == 2 and all(row["what"] for row in rows), rows
     assert container.download_blob("good").readall() == good
+    check = subprocess.run([BIN / "holdfast", "check", "--data", own_hub.data.parent, "--token-file", own_hub.data / "token", "-o", "json"], capture_output=True, text=True, timeout=60)
+    told = next(row for row in json.loads(check.stdout) if row["check"] == "stored data")
+    assert (check.returncode, told["state"]) == (1, "fail") and "2 damaged places" in told["detail"], told
 
     status, found = cli(own_hub, "check")
     assert (status, found["damaged"], found["missing"]) == (1, 2, 0)

@@ -1,5 +1,7 @@
 """What a hostile or broken client sends: names of every sign, lengths that lie, bodies that trickle, blobs of 50,000 blocks."""
 import base64
+import os
+import resource
 import time
 import unicodedata
 import urllib.parse
@@ -9,6 +11,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobBlock
 
 from blob_support import connect, send, signed_headers
+from conftest import Hub
 
 BLOCK = {"x-ms-blob-type": "BlockBlob"}
 NAMES = ["..", "../x", "a/../b", "./a", "a/.", "a//b", "/lead", "//", "a/b/", ".", " ", "  a  ", "a.", "%2f", "%252e%252e", "a%00b", "CON", "-rf",
@@ -154,3 +157,21 @@ def test_fifty_thousand_different_blocks(account, container):
     body = b"<BlockList>" + b"".join(b"<Latest>%s</Latest>" % block.encode() for block in ids) + b"</BlockList>"
     assert send(account, "PUT", "/tests/many?comp=blocklist", body).status == 201
     assert container.download_blob("many").readall() == b"".join(b"%06d" % number for number in range(50_000))
+
+
+def test_more_stored_files_than_a_shell_lets_a_process_open(tmp_path):
+    """Each block of over 256 KiB is a file of its own; all of a blob's are open while it is sent."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        hub = Hub(tmp_path).start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with hub.create_account().client() as service:
+        blob = service.create_container("tests").get_blob_client("files")
+        blocks = [os.urandom(64) * 4097 for _ in range(400)]
+        for number, block in enumerate(blocks):
+            blob.stage_block(f"{number:05}", block)
+        blob.commit_block_list([BlobBlock(f"{number:05}") for number in range(400)])
+        assert blob.download_blob().readall() == b"".join(blocks)
+    assert hub.stop() == 0
