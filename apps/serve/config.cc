@@ -20,6 +20,23 @@ Result<void> check_plain(const std::string& key, const std::string& address, boo
                   "proxy before it (in a container: --plain-http-beyond-loopback)");
 }
 
+// breaker: and quarantine:.
+Result<void> read_care(YamlMap& map, inference::Care& care) {
+  TRY(YamlMap breaker, map.map("breaker"));
+  TRY(const int64_t failures, breaker.integer_or("failures", care.breaker.failures, 0, 1'000'000));
+  care.breaker.failures = static_cast<unsigned>(failures);
+  TRY(care.breaker.backoff, breaker.duration_or("backoff", care.breaker.backoff));
+  TRY(care.breaker.longest, breaker.duration_or("longest", care.breaker.longest));
+  TRY(care.breaker.timeout, breaker.duration_or("timeout", care.breaker.timeout));
+  TRY(care.breaker.fall_back, breaker.flag_or("fall_back", care.breaker.fall_back));
+  TRY_VOID(breaker.finish());
+  TRY(YamlMap quarantine, map.map("quarantine"));
+  TRY(const int64_t crashes, quarantine.integer_or("crashes", care.quarantine.crashes, 0, 1000));
+  care.quarantine.crashes = static_cast<unsigned>(crashes);
+  TRY(care.quarantine.within, quarantine.duration_or("within", care.quarantine.within));
+  return quarantine.finish();
+}
+
 }  // namespace
 
 Result<ServeConfig> parse_serve_config(const std::string& text, const std::string& source) {
@@ -45,6 +62,7 @@ Result<ServeConfig> parse_serve_config(const std::string& text, const std::strin
   TRY(config.memory, memory.size_or("budget", 0));
   TRY(config.pinned, memory.texts_or("pinned", {}));
   TRY_VOID(memory.finish());
+  TRY_VOID(read_care(map, config.care));
   TRY(config.uploads, map.flag_or("uploads", true));
   TRY(config.plain_http_beyond_loopback, map.flag_or("plain_http_beyond_loopback", false));
   TRY_VOID(map.finish());
@@ -108,6 +126,7 @@ Result<ServeConfig> read_serve_config(int argc, char** argv) {
   if (config.data.empty())
     return fail(Code::invalid_argument,
                 "serve needs a data directory: --data DIR, or data: in its configuration");
+  config.care.running_file = config.data + "/running";
   if (config.models.empty()) config.models = config.data + "/models";
   config.plain_http_beyond_loopback = config.plain_http_beyond_loopback || plain;
   TRY_VOID(check_plain("listen.http", config.http, config.plain_http_beyond_loopback));

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "inference/entry.h"
 
 namespace holdfast {
 
@@ -21,6 +22,7 @@ struct ServeConfig {
   bool merge = true;                // requests where that pays
   uint64_t memory = 0;              // bytes for models; 0: no limit
   std::vector<std::string> pinned;  // models that are never evicted
+  inference::Care care;             // what is done about models that fail
   // Serves plain HTTP on an address that others reach. For a container, whose network is its own:
   // there it is whoever publishes the port that decides who reaches it.
   bool plain_http_beyond_loopback = false;

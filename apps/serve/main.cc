@@ -42,7 +42,7 @@ Result<void> run(const ServeConfig& config) {
       .queue = config.queue,
       .merge = config.merge};
   TRY(auto repository, inference::Repository::open(config.models, *engine, scheduling,
-                                                   {config.memory, config.pinned}));
+                                                   {config.memory, config.pinned}, config.care));
   inference::ServeOptions options;
   options.version = kVersion;
   options.platform = engine->platform();

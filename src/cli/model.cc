@@ -107,6 +107,16 @@ Task<Result<int>> remove(Context& context) {
   co_return kDone;
 }
 
+// What was quarantined or refused may serve again.
+Task<Result<int>> release(Context& context) {
+  CO_TRY(const std::string serve, context.serve());
+  CO_TRY_VOID(co_await context.call("DELETE", serve + "/api/v1/models/" +
+                                                  percent_encode(options.name) + "/versions/" +
+                                                  percent_encode(options.version) + "/hold"));
+  context.note("Version " + options.version + " of " + options.name + " may serve again.");
+  co_return kDone;
+}
+
 }  // namespace
 
 void add_model(CLI::App& app, Chosen& chosen) {
@@ -137,6 +147,13 @@ void add_model(CLI::App& app, Chosen& chosen) {
                   "  holdfast model delete digits --version 1\n  holdfast model delete digits "
                   "--version 2 --yes",
                   remove);
+  verb->add_option("NAME", options.name, "The model")->required();
+  verb->add_option("--version", options.version, "The version")->required();
+  verb = add_verb(*model, chosen, "release",
+                  "Lets a version serve again that was quarantined or refused",
+                  "  holdfast model release digits --version 2\n  holdfast model release digits "
+                  "--version 7 --quiet",
+                  release);
   verb->add_option("NAME", options.name, "The model")->required();
   verb->add_option("--version", options.version, "The version")->required();
 }

@@ -36,6 +36,7 @@ Task<Result<LoadedPtr>> Repository::activate(std::string name, int64_t version) 
     if (std::ranges::find(versions, version) == versions.end())
       return fail(Code::not_found,
                   "there is no version " + std::to_string(version) + " of '" + name + "'");
+    TRY_VOID(check_free(name, version));
     LoadedPtr loaded;
     if (auto there = find(name, version)) {
       loaded = *there;
@@ -67,6 +68,7 @@ Task<Result<void>> Repository::remove_all(std::string name) {
         std::swap(gone, found->second);
         groups_.erase(found);
       }
+      lives_.erase(name);
     }
     if (!on_disk(name)) return {};
     // Out of sight in one step, then away.

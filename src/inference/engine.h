@@ -35,9 +35,11 @@ struct TensorInfo {
   std::string name;
   Datatype type = Datatype::fp32;
   std::vector<int64_t> shape;  // -1: any size
+  bool operator==(const TensorInfo&) const = default;
 };
 struct Signature {
   std::vector<TensorInfo> inputs, outputs;
+  bool operator==(const Signature&) const = default;
 };
 
 // Row-major. Elements are in `data` (little endian, aligned for their type), or, for BYTES, in

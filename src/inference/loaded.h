@@ -6,8 +6,10 @@
 #include <memory>
 #include <string>
 
+#include "inference/breaker.h"
 #include "inference/engine.h"
 #include "inference/queue.h"
+#include "inference/running.h"
 #include "inference/statistics.h"
 
 namespace holdfast::inference {
@@ -24,6 +26,8 @@ struct Loaded {
   std::atomic<int64_t> p99_ns{0};  // of a run, followed from the warm-up on
   mutable Statistics statistics;
   ModelQueue queue;
+  Breaker breaker;
+  RunningPtr running;  // null: its runs are not marked
 };
 using LoadedPtr = std::shared_ptr<Loaded>;
 

@@ -58,7 +58,13 @@ Result<LoadedPtr> Repository::load_file(const std::string& name, int64_t version
   TRY(loaded->digest, digest_of(path));
   TRY_VOID(engine_.open());  // what all models share is none's charge
   const uint64_t before = bytes_in_use();
-  TRY(loaded->model, engine_.load(path));
+  loaded->running = page_->add(name, version);
+  loaded->breaker.configure(care_.breaker);
+  {
+    const Running::Run loading(*loaded->running, true);
+    TRY(auto model, engine_.load(path));
+    loaded->model = mark_runs(std::move(model), loaded->running);
+  }
   loaded->mergeable = can_merge(loaded->model->signature());
   warm_up(*loaded);
   // What the engine took by now, activations of a run included; what requests take meanwhile is in
@@ -85,10 +91,14 @@ Result<std::vector<int64_t>> Repository::on_disk(const std::string& name) const 
 }
 
 Result<std::unique_ptr<Repository>> Repository::open(std::string directory, Engine& engine,
-                                                     SchedulerOptions scheduling, Budget budget) {
+                                                     SchedulerOptions scheduling, Budget budget,
+                                                     Care care) {
   TRY_VOID(make_directories(directory));
-  std::unique_ptr<Repository> repository(
-      new Repository(std::move(directory), engine, scheduling, std::move(budget)));
+  TRY(auto page, RunningPage::open(care.running_file));
+  if (!care.running_file.empty()) page->note_signals();
+  std::unique_ptr<Repository> repository(new Repository(std::move(directory), engine, scheduling,
+                                                        std::move(budget), std::move(care),
+                                                        std::move(page)));
   std::error_code error;
   for (const auto& folder : fs::directory_iterator(repository->directory_, error)) {
     const std::string name = folder.path().filename();
@@ -103,7 +113,9 @@ Result<std::unique_ptr<Repository>> Repository::open(std::string directory, Engi
     // away while another is there.
     const auto first = std::ranges::find(*versions, repository->first_version(name, *versions));
     std::rotate(first, std::next(first), versions->end());
+    repository->remember(name);
     for (auto version = versions->rbegin(); version != versions->rend(); ++version) {
+      if (!repository->check_free(name, *version)) continue;
       const std::string path = folder.path() / std::to_string(*version) / "model.onnx";
       const bool pinned =
           std::ranges::find(repository->budget_.pinned, name) != repository->budget_.pinned.end();
@@ -144,15 +156,6 @@ bool Repository::publish(const LoadedPtr& loaded, bool chosen) {
     it = stays ? std::next(it) : group.loaded.erase(it);
   }
   return group.current == loaded;
-}
-
-bool Repository::ready() const {
-  const std::lock_guard lock(mutex_);
-  return std::ranges::all_of(groups_, [](const auto& row) {
-    return row.second.current != nullptr || row.second.evicted != 0 ||
-           std::ranges::all_of(row.second.failed,
-                               [](const auto& failed) { return failed.second == kUnloadedReason; });
-  });
 }
 
 Result<LoadedPtr> Repository::find(std::string_view name, int64_t version) const {
@@ -222,6 +225,7 @@ Result<LoadedPtr> Repository::install(const std::string& name, int64_t version,
   const std::string folder = directory_ + "/" + name + "/" + std::to_string(version);
   const bool there = fs::exists(folder + "/model.onnx");
   if (there) {
+    TRY_VOID(check_free(name, version));
     TRY(const std::string old, digest_of(folder + "/model.onnx"));
     TRY(const std::string sent, digest_of(incoming + "/model.onnx"));
     if (old != sent)
@@ -254,10 +258,11 @@ Task<Result<LoadedPtr>> Repository::load(std::string name, int64_t version) {
   auto work = [this, &name, version]() -> Result<LoadedPtr> {
     const std::lock_guard changing(changing_);
     TRY(const auto versions, on_disk(name));
-    const int64_t wanted = version == 0 ? versions.back() : version;
+    const int64_t wanted = version == 0 ? newest_free(name, versions) : version;
     if (std::find(versions.begin(), versions.end(), wanted) == versions.end())
       return fail(Code::not_found,
                   "there is no version " + std::to_string(wanted) + " of '" + name + "'");
+    TRY_VOID(check_free(name, wanted));
     TRY(LoadedPtr loaded,
         load_file(name, wanted,
                   directory_ + "/" + name + "/" + std::to_string(wanted) + "/model.onnx"));
@@ -265,27 +270,6 @@ Task<Result<LoadedPtr>> Repository::load(std::string name, int64_t version) {
     return loaded;
   };
   co_return co_await pool_.run(std::move(work));
-}
-
-std::vector<Entry> Repository::list() const {
-  std::vector<Entry> out;
-  const std::lock_guard lock(mutex_);
-  for (const auto& [name, group] : groups_) {
-    for (const auto& [version, loaded] : group.loaded)
-      out.push_back(Entry{name, version, "READY", "", loaded->digest, loaded == group.current});
-    for (const auto& [version, reason] : group.failed)
-      out.push_back(Entry{name, version, "UNAVAILABLE", reason, "", version == group.evicted});
-  }
-  return out;
-}
-
-std::vector<int64_t> Repository::versions(std::string_view name) const {
-  std::vector<int64_t> out;
-  const std::lock_guard lock(mutex_);
-  if (const auto group = groups_.find(name); group != groups_.end()) {
-    for (const auto& [version, loaded] : group->second.loaded) out.push_back(version);
-  }
-  return out;
 }
 
 }  // namespace holdfast::inference

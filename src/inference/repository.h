@@ -10,28 +10,13 @@
 #include <string>
 #include <vector>
 
+#include "inference/entry.h"
 #include "inference/loaded.h"
 #include "inference/scheduler.h"
 #include "net/byte_stream.h"
 #include "net/runtime.h"
 
 namespace holdfast::inference {
-
-struct Entry {
-  std::string name;
-  int64_t version = 0;
-  std::string state;  // READY, UNAVAILABLE
-  std::string reason, digest;
-  bool current = false;
-};
-
-// Reasons of an Entry. An evicted version made room for others: acquire() loads it again.
-inline constexpr std::string_view kUnloadedReason = "unloaded", kEvictedReason = "evicted";
-
-struct Budget {
-  uint64_t bytes = 0;               // for models in memory; 0: no limit
-  std::vector<std::string> pinned;  // names of models that are never evicted
-};
 
 // 1–128 of A–Z a–z 0–9 . _ -, not beginning with '.'. invalid_argument.
 Result<void> check_model_name(std::string_view name);
@@ -43,7 +28,7 @@ class Repository {
   // UNAVAILABLE with their reasons.
   static Result<std::unique_ptr<Repository>> open(std::string directory, Engine& engine,
                                                   SchedulerOptions scheduling = {},
-                                                  Budget budget = {});
+                                                  Budget budget = {}, Care care = {});
 
   // `version` 0: the current one. not_found; unavailable: there, but not loaded, with the reason;
   // that of an evicted one is kEvictedReason.
@@ -65,18 +50,27 @@ class Repository {
   Task<Result<void>> remove(std::string name,
                             int64_t version);       // conflict: it is current and not the only one
   Task<Result<void>> remove_all(std::string name);  // every version; success where there is none
+  // A held version may serve again, and does where nothing else answers. not_found: it is not held.
+  Task<Result<void>> release(std::string name, int64_t version);
+  std::vector<Hold> holds(std::string_view name) const;
+  // The other version that is in memory, of the same signature, where one is well; else null.
+  LoadedPtr other_than(const Loaded& loaded) const;
   std::vector<Entry> list() const;
   std::vector<int64_t> versions(std::string_view name) const;  // loaded ones, oldest first
-  // Every model serves that nobody has unloaded.
-  bool ready() const;
+  // Every model serves that nobody has unloaded; else why not.
+  bool ready() const { return unready().empty(); }
+  std::string unready() const;  // empty: ready
   // Where slow models run. Loading has threads of its own, so that it delays no answer.
   Scheduler& scheduler() { return scheduler_; }
 
  private:
-  Repository(std::string directory, Engine& engine, SchedulerOptions scheduling, Budget budget)
+  Repository(std::string directory, Engine& engine, SchedulerOptions scheduling, Budget budget,
+             Care care, std::shared_ptr<RunningPage> page)
       : directory_(std::move(directory)),
         engine_(engine),
         budget_(std::move(budget)),
+        care_(std::move(care)),
+        page_(std::move(page)),
         scheduler_(scheduling) {}
   struct Group {
     std::map<int64_t, LoadedPtr> loaded;
@@ -95,17 +89,26 @@ class Repository {
   // Makes it findable, and current where it is chosen or not older; true where it is current then.
   bool publish(const LoadedPtr& loaded, bool chosen = false);
   Result<void> forget_activation(const std::string& name);  // durable; fine where there is none
-  // The version to begin with: the activated one where it is there, else the newest.
+  // The version to begin with: the activated one, else the newest.
   int64_t first_version(const std::string& name, const std::vector<int64_t>& on_disk) const;
+
+  // What is known of the model from before, the death of the last process included. At the start.
+  void remember(const std::string& name);
+  Result<void> check_free(const std::string& name, int64_t version) const;  // conflict: held
+  int64_t newest_free(const std::string& name, const std::vector<int64_t>& on_disk) const;
+  Result<void> forget_life(const std::string& name, int64_t version);
 
   const std::string directory_;
   Engine& engine_;
   const Budget budget_;
+  const Care care_;
+  const std::shared_ptr<RunningPage> page_;
   Scheduler scheduler_;
   BlockingPool pool_{"models", 2};
   std::mutex changing_;  // one change at a time
   mutable std::mutex mutex_;
   std::map<std::string, Group, std::less<>> groups_;
+  std::map<std::string, Life, std::less<>> lives_;  // of models of which there is something to say
 };
 
 }  // namespace holdfast::inference

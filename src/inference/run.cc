@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/log.h"
+
 namespace holdfast::inference {
 namespace {
 
@@ -25,6 +27,38 @@ void follow(std::atomic<int64_t>& p99_ns, int64_t took) {
                std::memory_order_relaxed);
 }
 
+std::string version_text(const Loaded& loaded) {
+  return "version " + std::to_string(loaded.version) + " of the model '" + loaded.name + "'";
+}
+
+// What the request showed of the model's health.
+void judge(Loaded& loaded, Breaker::Pass pass, const Outcome& outcome) {
+  const int64_t timeout_ns = std::chrono::nanoseconds(loaded.breaker.options().timeout).count();
+  const bool limited = timeout_ns > 0;
+  std::string why;
+  if (outcome.answer && !(limited && outcome.timing.infer > timeout_ns)) {
+    loaded.breaker.succeeded(pass);
+    if (loaded.running) loaded.running->answered();
+    return;
+  }
+  if (outcome.answer) {
+    why = "a run took " + std::to_string(outcome.timing.infer / 1'000'000) + " ms";
+  } else if (outcome.answer.error().code() == Code::internal) {
+    why = outcome.answer.error().message();
+  } else if (limited && outcome.merged == 0 && loaded.running &&
+             failure_of(outcome.answer.error().code()) == Failure::rejected &&
+             loaded.running->longest_ns() > timeout_ns) {
+    why = "a run does not end";
+  } else {
+    return loaded.breaker.undecided(pass);
+  }
+  if (loaded.breaker.failed(pass, Clock::now(), why))
+    log::warning("inference", "a model is not run for now",
+                 {{"model", loaded.name},
+                  {"version", std::to_string(loaded.version)},
+                  {"reason", loaded.breaker.reason()}});
+}
+
 }  // namespace
 
 bool is_quick(const Loaded& loaded, const Inputs& inputs) {
@@ -40,7 +74,11 @@ Task<Result<std::vector<Tensor>>> run_model(Repository& repository, Loaded& load
                                             const RunOptions& options) {
   const auto arrived = Clock::now();
   Outcome outcome;
-  if (arrived >= options.deadline) {
+  const Breaker::Pass pass = loaded.breaker.admit(arrived);
+  if (pass == Breaker::Pass::refused) {
+    outcome.answer = fail(Code::unavailable, kBreakerReason,
+                          version_text(loaded) + " is not run for now: " + loaded.breaker.reason());
+  } else if (arrived >= options.deadline) {
     outcome.answer = fail(Code::timed_out, "the deadline passed before the model could run");
   } else if (is_quick(loaded, inputs)) {
     outcome.answer = loaded.model->run(inputs, outputs);
@@ -51,6 +89,7 @@ Task<Result<std::vector<Tensor>>> run_model(Repository& repository, Loaded& load
   } else {
     outcome = co_await repository.scheduler().run(loaded, inputs, outputs, options);
   }
+  if (pass != Breaker::Pass::refused) judge(loaded, pass, outcome);
   outcome.timing.request = (Clock::now() - arrived).count();
   Statistics& statistics = loaded.statistics;
   statistics.last_ms.store(now_ms(), std::memory_order_relaxed);

@@ -9,10 +9,13 @@ namespace holdfast::inference {
 // model is quick.
 bool is_quick(const Loaded& loaded, const std::vector<TensorView>& inputs);
 
+// Reason of the refusal of a version that is not run for now, its runs having failed.
+inline constexpr std::string_view kBreakerReason = "breaker_open";
+
 // Runs (on the caller's thread where the model is quick, else on a lane) and counts. The inputs
 // were checked against the signature. All must stay until it returns, cancelled or not.
-// invalid_argument: the model refuses these values; unavailable with the reason "queue_full";
-// timed_out; cancelled: abandoned; internal.
+// invalid_argument: the model refuses these values; unavailable with the reason "queue_full" or
+// kBreakerReason; timed_out; cancelled: abandoned; internal.
 Task<Result<std::vector<Tensor>>> run_model(Repository& repository, Loaded& loaded,
                                             const std::vector<TensorView>& inputs,
                                             const std::vector<std::string>& outputs,

@@ -21,7 +21,9 @@ class Serve:
         (folder / "serve.yaml").write_text(json.dumps(config or {}))
 
     @contextlib.contextmanager
-    def running(self):
+    def running(self, ends: int = 0):
+        """`ends`: its exit status, -9 where the test kills it."""
+        (self.data / "run.json").unlink(missing_ok=True)
         with open(self.folder / "serve.log", "ab") as log:
             process = subprocess.Popen([BIN / "holdfast-serve", "--config", self.folder / "serve.yaml", "--data", self.data, "--listen", "127.0.0.1:0", "--grpc", "127.0.0.1:0"], stderr=log)
         self.pid = process.pid
@@ -35,7 +37,7 @@ class Serve:
             yield self
         finally:
             process.terminate()
-            assert process.wait(30) == 0, (self.folder / "serve.log").read_text()
+            assert process.wait(30) == ends, (self.folder / "serve.log").read_text()
 
     def put(self, name: str, version: int, model: bytes) -> tuple[int, dict]:
         """Sends a model in; (status, answer)."""
@@ -66,6 +68,14 @@ def scale_model(factor: float) -> bytes:
     weight = helper.make_tensor("w", TensorProto.FLOAT, [1], [factor])
     return _model([helper.make_node("Mul", ["x", "w"], ["y"])], [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 2])],
                   [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2])], [weight])
+
+
+def picky_model() -> bytes:
+    """`y` is `x` in a row of as many numbers as its largest value says: with any other value the engine itself fails."""
+    return _model([helper.make_node("ReduceMax", ["x"], ["most"], keepdims=0), helper.make_node("Cast", ["most"], ["count"], to=TensorProto.INT64),
+                   helper.make_node("Reshape", ["count", "one"], ["shape"]), helper.make_node("Reshape", ["x", "shape"], ["y"])],
+                  [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 2])], [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["m"])],
+                  [helper.make_tensor("one", TensorProto.INT64, [1], [1])])
 
 
 def deep_model(layers: int, width: int = 256) -> bytes:

@@ -2,7 +2,7 @@
 #include "base/log.h"
 #include "inference/grpc/door.h"
 #include "inference/input.h"
-#include "inference/run.h"
+#include "inference/route.h"
 
 namespace holdfast::inference::grpc_door {
 namespace {
@@ -72,16 +72,18 @@ Task<Result<void>> guarded(Task<Result<void>> work) {
 namespace {
 
 struct Begun {
-  LoadedPtr loaded;
+  Route route;
+  LoadedPtr loaded;  // what was parsed refers to it
   Parsed parsed;
   RunOptions options;
 };
 
 Result<Begun> begin(const grpc::CallbackServerContext& context,
-                    const pb::ModelInferRequest& request, LoadedPtr loaded) {
+                    const pb::ModelInferRequest& request, Route route) {
   const MonoTime start = std::chrono::steady_clock::now();
   Begun begun;
-  begun.loaded = std::move(loaded);
+  begun.loaded = route.loaded;
+  begun.route = std::move(route);
   TRY(begun.parsed, parse(request, begun.loaded->model->signature()));
   begun.options.deadline = deadline_of(context, start, begun.parsed);
   begun.options.priority = begun.parsed.priority;
@@ -92,9 +94,9 @@ Result<Begun> begin(const grpc::CallbackServerContext& context,
 Task<Result<void>> finish(Door& door, Begun begun, const pb::ModelInferRequest& request,
                           pb::ModelInferResponse& response) {
   CO_TRY(const std::vector<Tensor> outputs,
-         co_await run_model(door.repository, *begun.loaded, begun.parsed.inputs,
-                            begun.parsed.outputs, begun.options));
-  co_return write(*begun.loaded, request, begun.parsed, outputs, response);
+         co_await run_routed(door.repository, begun.route, begun.parsed.inputs,
+                             begun.parsed.outputs, begun.options));
+  co_return write(*begun.route.loaded, request, begun.parsed, outputs, response);
 }
 
 }  // namespace
@@ -102,8 +104,8 @@ Task<Result<void>> finish(Door& door, Begun begun, const pb::ModelInferRequest& 
 Task<Result<void>> infer(Door& door, const grpc::CallbackServerContext& context,
                          const pb::ModelInferRequest& request, pb::ModelInferResponse& response) {
   CO_TRY(const int64_t version, parse_version(request.model_version()));
-  CO_TRY(LoadedPtr loaded, co_await door.repository.acquire(request.model_name(), version));
-  CO_TRY(Begun begun, begin(context, request, std::move(loaded)));
+  CO_TRY(Route route, co_await route_to(door.repository, request.model_name(), version));
+  CO_TRY(Begun begun, begin(context, request, std::move(route)));
   co_return co_await finish(door, std::move(begun), request, response);
 }
 
@@ -112,11 +114,11 @@ grpc::ServerUnaryReactor* answer_infer(Door& door, grpc::CallbackServerContext* 
                                        pb::ModelInferResponse* response) {
   const auto version = parse_version(request->model_version());
   if (!version) return answer(context, std::unexpected(version.error()));
-  auto loaded = door.repository.find(request->model_name(), *version);
-  if (!loaded && loaded.error().reason() == kEvictedReason)
+  auto route = find_route(door.repository, request->model_name(), *version);
+  if (!route && route.error().reason() == kEvictedReason)
     return answer(door, infer(door, *context, *request, *response));
-  if (!loaded) return answer(context, std::unexpected(std::move(loaded).error()));
-  auto begun = begin(*context, *request, std::move(*loaded));
+  if (!route) return answer(context, std::unexpected(std::move(route).error()));
+  auto begun = begin(*context, *request, std::move(*route));
   if (!begun) return answer(context, std::unexpected(std::move(begun).error()));
   const bool quick = is_quick(*begun->loaded, begun->parsed.inputs);
   auto work = finish(door, std::move(*begun), *request, *response);

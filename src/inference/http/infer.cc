@@ -3,7 +3,7 @@
 #include "inference/http/decompress.h"
 #include "inference/http/service.h"
 #include "inference/input.h"
-#include "inference/run.h"
+#include "inference/route.h"
 
 namespace holdfast::inference {
 namespace {
@@ -12,7 +12,9 @@ constexpr uint64_t kInferLimit = 64 << 20;
 
 Task<Result<http::Response>> infer(Repository& repository, http::Request& request) {
   const MonoTime start = std::chrono::steady_clock::now();
-  CO_TRY(const LoadedPtr loaded, co_await demand_model(repository, request));
+  CO_TRY(const int64_t version, parse_version(request.param("version")));
+  CO_TRY(Route route, co_await route_to(repository, std::string(request.param("model")), version));
+  const LoadedPtr loaded = route.loaded;  // what was parsed refers to it
   std::optional<uint64_t> json_size;
   if (const auto header = request.headers.get("Inference-Header-Content-Length")) {
     json_size = parse_u64(trim(*header));
@@ -26,17 +28,17 @@ Task<Result<http::Response>> infer(Repository& repository, http::Request& reques
   for (const RequestedOutput& output : parsed.outputs) wanted.push_back(output.name);
   CO_TRY(const RunOptions options, run_options(request, start, parsed.timeout_us, parsed.priority));
   CO_TRY(std::vector<Tensor> outputs,
-         co_await run_model(repository, *loaded, parsed.inputs, wanted, options));
+         co_await run_routed(repository, route, parsed.inputs, wanted, options));
   for (size_t i = 0; i < parsed.outputs.size(); ++i) {
     if (parsed.outputs[i].classes == 0) continue;
     CO_TRY(outputs[i], classify(outputs[i], parsed.outputs[i].classes));
   }
-  CO_TRY(InferBody answer, write_infer(*loaded, parsed, outputs));
+  CO_TRY(InferBody answer, write_infer(*route.loaded, parsed, outputs));
   http::Response response(200, answer.json_size ? "application/octet-stream" : "application/json",
                           std::move(answer.bytes));
   if (answer.json_size)
     response.header("Inference-Header-Content-Length", std::to_string(*answer.json_size));
-  response.header("Holdfast-Model-Digest", loaded->digest);
+  response.header("Holdfast-Model-Digest", route.loaded->digest);
   co_return response;
 }
 
@@ -104,6 +106,7 @@ void mount(http::Router& router, Repository& repository, const ServeOptions& opt
   mount_infer(router, repository);
   mount_models(router, repository, options);
   mount_activation(router, repository, options);
+  mount_life(router, repository, options);
   mount_score(router, repository);
   mount_statistics(router, repository);
   mount_control(router, repository, options);

@@ -93,6 +93,17 @@ void gauges(Page& page, const std::vector<Row>& rows) {
     page.sample(row.labels, seconds(static_cast<uint64_t>(row.loaded->load_ns)));
   page.family("holdfast_model_memory_bytes", "gauge", "Memory that the model is charged with");
   for (const Row& row : rows) page.sample(row.labels, std::to_string(row.loaded->bytes));
+  page.family("holdfast_inference_breaker_open", "gauge", "1: not run for now, its runs failed");
+  for (const Row& row : rows) page.sample(row.labels, row.loaded->breaker.open() ? "1" : "0");
+  page.family("holdfast_inference_breaker_opened_total", "counter", "Times that it came to that");
+  for (const Row& row : rows)
+    page.sample(row.labels, std::to_string(row.loaded->breaker.times_opened()));
+  page.family("holdfast_inference_longest_run_seconds", "gauge",
+              "Time since the oldest run under way began");
+  for (const Row& row : rows) {
+    const int64_t ns = row.loaded->running ? row.loaded->running->longest_ns() : 0;
+    page.sample(row.labels, seconds(static_cast<uint64_t>(ns)));
+  }
   const auto page_size = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   if (const auto text = read_file("/proc/self/statm", 256)) {
     const auto words = split(*text, ' ');

@@ -188,9 +188,11 @@ struct Models {
     co_return answer(200, out);
   }
   Answer ready(http::Request&) {
-    const bool is = repository.ready();
-    co_return http::Response(is ? 200 : 503, "application/json",
-                             is ? R"({"ready":true})" : R"({"ready":false})");
+    const std::string why = repository.unready();
+    json::object out;
+    out["ready"] = why.empty();
+    if (!why.empty()) out["reason"] = why;
+    co_return answer(why.empty() ? 200 : 503, out);
   }
 };
 

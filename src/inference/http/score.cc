@@ -1,14 +1,14 @@
 // Azure ML's scoring door: POST /score. ?model= names the model; without it there must be one.
 #include "inference/http/codec.h"
 #include "inference/http/service.h"
-#include "inference/run.h"
+#include "inference/route.h"
 
 namespace holdfast::inference {
 namespace {
 
-Task<Result<LoadedPtr>> model_for(Repository& repository, const http::Request& request) {
+Task<Result<Route>> model_for(Repository& repository, const http::Request& request) {
   if (const auto name = request.query_value("model"))
-    co_return co_await repository.acquire(std::string(*name));
+    co_return co_await route_to(repository, std::string(*name), 0);
   std::string only;
   for (const Entry& entry : repository.list()) {
     if (!entry.current) continue;
@@ -18,22 +18,24 @@ Task<Result<LoadedPtr>> model_for(Repository& repository, const http::Request& r
     only = entry.name;
   }
   if (only.empty()) co_return fail(Code::not_found, "no model is loaded");
-  co_return co_await repository.acquire(only);
+  co_return co_await route_to(repository, only, 0);
 }
 
 Task<Result<http::Response>> score(Repository& repository, http::Request& request) {
   const MonoTime start = std::chrono::steady_clock::now();
   CO_TRY(const std::string body, co_await read_body(request));
-  CO_TRY(const LoadedPtr loaded, co_await model_for(repository, request));
+  CO_TRY(Route route, co_await model_for(repository, request));
+  const LoadedPtr loaded = route.loaded;  // what was parsed refers to it
   CO_TRY(const InferRequest parsed, parse_rows(body, loaded->model->signature()));
   const std::vector<std::string> all;
   CO_TRY(const RunOptions options, run_options(request, start, 0, 0));
   CO_TRY(const std::vector<Tensor> outputs,
-         co_await run_model(repository, *loaded, parsed.inputs, all, options));
+         co_await run_routed(repository, route, parsed.inputs, all, options));
   CO_TRY(std::string answer, write_rows(outputs));
   http::Response response(200, "application/json", std::move(answer));
-  response.header("Holdfast-Model-Digest", loaded->digest)
-      .header("azureml-model-deployment", loaded->name + "-" + std::to_string(loaded->version));
+  response.header("Holdfast-Model-Digest", route.loaded->digest)
+      .header("azureml-model-deployment",
+              loaded->name + "-" + std::to_string(route.loaded->version));
   co_return response;
 }
 

@@ -1,0 +1,37 @@
+// Plain types of the repository: what it lists, and how it is told to behave.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "inference/breaker.h"
+#include "inference/life.h"
+
+namespace holdfast::inference {
+
+struct Entry {
+  std::string name;
+  int64_t version = 0;
+  std::string state;  // READY, UNAVAILABLE
+  std::string reason, digest;
+  bool current = false;
+};
+
+// Reasons of an Entry. An evicted version made room for others: acquire() loads it again.
+inline constexpr std::string_view kUnloadedReason = "unloaded", kEvictedReason = "evicted";
+
+struct Budget {
+  uint64_t bytes = 0;               // for models in memory; 0: no limit
+  std::vector<std::string> pinned;  // names of models that are never evicted
+};
+
+// What is done about versions that fail.
+struct Care {
+  std::string running_file;  // what tells after a crash which models ran; empty: nothing does
+  BreakerOptions breaker;
+  QuarantineOptions quarantine;
+};
+
+}  // namespace holdfast::inference

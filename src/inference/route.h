@@ -1,0 +1,25 @@
+// Which version answers a request: the one that it names, else the current one, or another where
+// the current one fails.
+#pragma once
+
+#include "inference/run.h"
+
+namespace holdfast::inference {
+
+struct Route {
+  LoadedPtr loaded;
+  bool named = false;  // by the request: nothing else may answer
+};
+
+// The errors of Repository::acquire(); loads what is evicted.
+Task<Result<Route>> route_to(Repository& repository, std::string name, int64_t version);
+// The same at once; unavailable with kEvictedReason where it must be loaded first.
+Result<Route> find_route(Repository& repository, std::string_view name, int64_t version);
+
+// run_model() on the route. `route.loaded` is then the version that answered, of the same
+// signature.
+Task<Result<Outputs>> run_routed(Repository& repository, Route& route, const Inputs& inputs,
+                                 const std::vector<std::string>& outputs,
+                                 const RunOptions& options);
+
+}  // namespace holdfast::inference
