@@ -1,7 +1,5 @@
 #include "doors.h"
 
-#include <algorithm>
-
 #include "identity/authority.h"
 #include "net/http/address.h"
 
@@ -20,15 +18,9 @@ Result<std::shared_ptr<TlsContext>> door_tls(const HubConfig& config, const Cloc
   for (const std::string& door : {config.mqtt, config.https, config.blob_https}) {
     if (door.empty()) continue;
     TRY(const auto at, http::parse_host_port(door));
-    const bool any = at.host == "0.0.0.0" || at.host == "::" || at.host == "localhost";
-    if (!any && std::ranges::find(subject.addresses, at.host) == subject.addresses.end())
-      subject.addresses.push_back(at.host);
+    subject.add(at.host);
   }
-  for (const std::string& name : config.names) {
-    const bool address = name.find_first_not_of("0123456789.") == std::string::npos ||
-                         name.find(':') != std::string::npos;
-    (address ? subject.addresses : subject.names).push_back(name);
-  }
+  for (const std::string& name : config.names) subject.add(name);
   return authority->server_tls("hub", subject);
 }
 

@@ -10,14 +10,51 @@
 namespace holdfast {
 namespace {
 
-Result<void> check_plain(const std::string& key, const std::string& address, bool beyond) {
+Result<void> check_door(const std::string& key, const std::string& address,
+                        const ServeConfig& config) {
   TRY(const auto at, http::parse_host_port(address));
-  if (beyond || at.host == "localhost" || at.host == "::1" || at.host.starts_with("127."))
+  if (config.plain_http_beyond_loopback || at.host == "localhost" || at.host == "::1" ||
+      at.host.starts_with("127."))
     return {};
-  return fail(Code::invalid_argument,
-              key + ": " + address +
-                  " is not loopback, and this door has no TLS; listen on 127.0.0.1 and put a TLS "
-                  "proxy before it (in a container: --plain-http-beyond-loopback)");
+  const std::string where = key + ": " + address + " is not loopback";
+  if (!config.tls)
+    return fail(Code::invalid_argument,
+                where +
+                    ", and this door has no TLS; set tls, or listen on 127.0.0.1 "
+                    "(in a container: --plain-http-beyond-loopback)");
+  if (config.tls->client_ca.empty() && config.token_keys.empty() && config.token_issuer_key.empty())
+    return fail(Code::invalid_argument,
+                where + ", and everybody may come in; set tokens or tls.client-ca");
+  return {};
+}
+
+Result<std::string> path_in(YamlMap& map, const char* key, const std::string& source) {
+  TRY(std::string path, map.text_or(key, ""));
+  if (path.empty() || path.starts_with('/')) return path;
+  return source.substr(0, source.rfind('/') + 1) + path;
+}
+
+Result<void> parse_access(YamlMap& map, const std::string& source, ServeConfig& config) {
+  if (map.has("tls")) {
+    TRY(YamlMap tls, map.map("tls"));
+    TlsConfig& into = config.tls.emplace();
+    TRY(into.certificate, path_in(tls, "certificate", source));
+    TRY(into.key, path_in(tls, "key", source));
+    TRY(into.client_ca, path_in(tls, "client-ca", source));
+    TRY(into.names, tls.texts_or("names", {}));
+    if (into.certificate.empty() != into.key.empty())
+      return std::unexpected(tls.error_at(into.key.empty() ? "certificate" : "key",
+                                          "a certificate and its key come together"));
+    TRY_VOID(tls.finish());
+  }
+  TRY(YamlMap tokens, map.map("tokens"));
+  TRY(config.token_keys, path_in(tokens, "keys", source));
+  TRY(config.token_issuer, tokens.text_or("issuer", ""));
+  TRY(config.token_issuer_key, path_in(tokens, "issuer-key", source));
+  if (config.token_issuer.empty() != config.token_issuer_key.empty())
+    return std::unexpected(tokens.error_at(config.token_issuer.empty() ? "issuer-key" : "issuer",
+                                           "issuer and issuer-key, its public key, come together"));
+  return tokens.finish();
 }
 
 // breaker: and quarantine:.
@@ -63,6 +100,7 @@ Result<ServeConfig> parse_serve_config(const std::string& text, const std::strin
   TRY(config.pinned, memory.texts_or("pinned", {}));
   TRY_VOID(memory.finish());
   TRY_VOID(read_care(map, config.care));
+  TRY_VOID(parse_access(map, source, config));
   TRY(config.uploads, map.flag_or("uploads", true));
   TRY(config.plain_http_beyond_loopback, map.flag_or("plain_http_beyond_loopback", false));
   TRY_VOID(map.finish());
@@ -129,9 +167,10 @@ Result<ServeConfig> read_serve_config(int argc, char** argv) {
   config.care.running_file = config.data + "/running";
   if (config.models.empty()) config.models = config.data + "/models";
   config.plain_http_beyond_loopback = config.plain_http_beyond_loopback || plain;
-  TRY_VOID(check_plain("listen.http", config.http, config.plain_http_beyond_loopback));
-  if (!config.grpc.empty())
-    TRY_VOID(check_plain("listen.grpc", config.grpc, config.plain_http_beyond_loopback));
+  TRY_VOID(check_door("listen.http", config.http, config));
+  if (!config.grpc.empty()) {
+    TRY_VOID(check_door("listen.grpc", config.grpc, config));
+  }
   config.check_only = check_only;
   return config;
 }

@@ -1,6 +1,7 @@
 // serve.yaml, and the flags that override it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,12 @@
 #include "inference/entry.h"
 
 namespace holdfast {
+
+struct TlsConfig {               // files; relative ones are beside the configuration
+  std::string certificate, key;  // empty: of the local CA, for `names` too
+  std::string client_ca;         // not empty: clients need a certificate of it
+  std::vector<std::string> names;
+};
 
 struct ServeConfig {
   std::string data;
@@ -17,12 +24,15 @@ struct ServeConfig {
   int threads = 1;                      // inside one inference
   std::string engine = "onnxruntime";  // or "openvino", with ONNX Runtime for what it does not take
   bool uploads = true;
-  unsigned lanes = 0;               // runs at the same time; 0: one a core
-  size_t queue = 256;               // requests of a model version that wait
-  bool merge = true;                // requests where that pays
-  uint64_t memory = 0;              // bytes for models; 0: no limit
-  std::vector<std::string> pinned;  // models that are never evicted
-  inference::Care care;             // what is done about models that fail
+  unsigned lanes = 0;                          // runs at the same time; 0: one a core
+  size_t queue = 256;                          // requests of a model version that wait
+  bool merge = true;                           // requests where that pays
+  uint64_t memory = 0;                         // bytes for models; 0: no limit
+  std::vector<std::string> pinned;             // models that are never evicted
+  std::optional<TlsConfig> tls;                // of both doors
+  std::string token_keys;                      // a file of keys, as identity/api_keys.h has it
+  std::string token_issuer, token_issuer_key;  // whose tokens are taken, and its public key
+  inference::Care care;                        // what is done about models that fail
   // Serves plain HTTP on an address that others reach. For a container, whose network is its own:
   // there it is whoever publishes the port that decides who reaches it.
   bool plain_http_beyond_loopback = false;

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "access.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "config.h"
@@ -35,6 +36,8 @@ std::unique_ptr<inference::Engine> offer_engines(const ServeConfig& config) {
 
 Result<void> run(const ServeConfig& config) {
   TRY_VOID(claim_data_directory(config.data, "serve", 1));
+  const SystemClock clock;
+  TRY(const auto access, Access::open(config, clock));
   Runtime runtime;
   const auto engine = offer_engines(config);
   const inference::SchedulerOptions scheduling{
@@ -47,17 +50,28 @@ Result<void> run(const ServeConfig& config) {
   options.version = kVersion;
   options.platform = engine->platform();
   options.uploads = config.uploads;
-  http::Router router(inference::oip_error);
+  if (access->asks()) options.admin = http::Role::admin;
+  http::Router router(inference::oip_error, access->authenticator());
   inference::mount(router, *repository, options);
-  http::ServerOptions server_options{
-      .name = "serve", .address = config.http, .max_body_bytes = options.max_model};
+  http::ServerOptions server_options{.name = "serve",
+                                     .address = config.http,
+                                     .tls = access->tls(),
+                                     .max_body_bytes = options.max_model};
   TRY(auto server, http::Server::start(runtime, server_options, router));
   std::unique_ptr<inference::GrpcServer> grpc;
   if (!config.grpc.empty()) {
     inference::GrpcOptions grpc_options{.address = config.grpc,
                                         .version = options.version,
                                         .uploads = options.uploads,
-                                        .max_model = options.max_model};
+                                        .max_model = options.max_model,
+                                        .certificate_pem = access->certificate_pem(),
+                                        .key_pem = access->key_pem(),
+                                        .client_ca_pem = access->client_ca_pem()};
+    if (access->asks()) {
+      grpc_options.caller = [&access = *access](std::string_view authorization) {
+        return access.caller(authorization);
+      };
+    }
     auto started = inference::GrpcServer::start(runtime, *repository, std::move(grpc_options));
     if (!started) {
       run_task(server->stop(std::chrono::seconds(0)));

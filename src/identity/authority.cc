@@ -6,6 +6,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
+
 #include "base/digest.h"
 #include "base/files.h"
 
@@ -123,7 +125,22 @@ std::string label(const Subject& subject) {
   return "# " + hex(as_bytes(hash(HashKind::sha256, as_bytes(out)))) + "\n";
 }
 
+WallTime expiry_of(X509* certificate) {
+  tm parts{};
+  ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts);
+  return std::chrono::time_point_cast<WallTime::duration>(
+      std::chrono::system_clock::from_time_t(timegm(&parts)));
+}
+
 }  // namespace
+
+void Subject::add(const std::string& name_or_address) {
+  if (name_or_address == "0.0.0.0" || name_or_address == "::") return;
+  const bool address = name_or_address.find_first_not_of("0123456789.") == std::string::npos ||
+                       name_or_address.find(':') != std::string::npos;
+  auto& list = address ? addresses : names;
+  if (std::ranges::find(list, name_or_address) == list.end()) list.push_back(name_or_address);
+}
 
 struct Authority::Openssl {
   Key key{nullptr, &EVP_PKEY_free};
@@ -187,20 +204,25 @@ Result<Issued> Authority::issue(const Subject& subject, std::chrono::seconds lif
   return out;
 }
 
-Result<std::shared_ptr<TlsContext>> Authority::server_tls(const std::string& file,
-                                                          const Subject& subject) const {
+Result<Issued> Authority::kept(const std::string& file, const Subject& subject) const {
   const std::string path = directory_ + "/" + file;
-  const auto chain = read_file(path + ".crt", 64 << 10), key = read_file(path + ".key", 64 << 10);
+  auto chain = read_file(path + ".crt", 64 << 10), key = read_file(path + ".key", 64 << 10);
   if (chain && key && chain->starts_with(label(subject)) && chain->ends_with(certificate_pem_)) {
     const Certificate leaf = read_certificate(*chain);
     time_t renew = seconds(clock_.now() + kDoorLife / 3);
-    if (leaf && X509_cmp_time(X509_get0_notAfter(leaf.get()), &renew) > 0) {
-      if (auto tls = TlsContext::server(*chain, *key)) return tls;
-    }
+    if (leaf && X509_cmp_time(X509_get0_notAfter(leaf.get()), &renew) > 0 &&
+        TlsContext::server(*chain, *key))
+      return Issued{std::move(*chain), std::move(*key), expiry_of(leaf.get())};
   }
-  TRY(const Issued made, issue(subject, kDoorLife));
+  TRY(Issued made, issue(subject, kDoorLife));
   TRY_VOID(replace_file(path + ".key", as_bytes(made.key_pem), 0600));
   TRY_VOID(replace_file(path + ".crt", as_bytes(label(subject) + made.chain_pem), 0644));
+  return made;
+}
+
+Result<std::shared_ptr<TlsContext>> Authority::server_tls(const std::string& file,
+                                                          const Subject& subject) const {
+  TRY(const Issued made, kept(file, subject));
   return TlsContext::server(made.chain_pem, made.key_pem);
 }
 

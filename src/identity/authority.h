@@ -16,6 +16,9 @@ struct Subject {
   std::string common_name;
   std::vector<std::string> names;      // DNS
   std::vector<std::string> addresses;  // IPv4 or IPv6, as text
+
+  // A name or an address that clients may use, once; those that mean "any address" are left out.
+  void add(const std::string& name_or_address);
 };
 
 struct Issued {
@@ -41,8 +44,10 @@ class Authority {
   // invalid_argument on an address that is none, or a subject without any name.
   Result<Issued> issue(const Subject& subject, std::chrono::seconds lifetime) const;
 
-  // The TLS of a door, with a certificate that is kept as <directory>/<file>.crt and .key. It is
-  // issued anew when less than a third of its year is left, or when the subject has changed.
+  // A certificate that is kept as <directory>/<file>.crt and .key. It is issued anew when less than
+  // a third of its year is left, or when the subject has changed.
+  Result<Issued> kept(const std::string& file, const Subject& subject) const;
+  // The TLS of a door with such a certificate.
   Result<std::shared_ptr<TlsContext>> server_tls(const std::string& file,
                                                  const Subject& subject) const;
 

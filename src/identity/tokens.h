@@ -6,15 +6,10 @@
 #include <string>
 
 #include "base/clock.h"
+#include "identity/token_verifier.h"
 #include "net/http/router.h"
 
 namespace holdfast::identity {
-
-struct Claims {
-  std::string subject;
-  std::string role;  // reader, operator, admin; or of one service alone, as its header says
-  WallTime expires;
-};
 
 // Any thread may call.
 class TokenIssuer {
@@ -27,7 +22,7 @@ class TokenIssuer {
   std::string issue(const Claims& claims) const;
   // A UUID that goes with the key: what clients of OAuth call the tenant.
   const std::string& tenant() const { return tenant_; }
-  // unauthenticated: malformed, another algorithm, wrong signature, expired, not for us.
+  // As TokenVerifier's.
   Result<Claims> verify(std::string_view token) const;
   // "Authorization: Bearer TOKEN", or Basic with any user and the token as the password (RFC 7617;
   // clients of image registries know no other way) → who asks. The issuer must outlive it.
@@ -38,6 +33,7 @@ class TokenIssuer {
   void* key_;  // EVP_PKEY
   std::string issuer_, tenant_;
   const Clock& clock_;
+  std::unique_ptr<TokenVerifier> verifier_;
 };
 
 }  // namespace holdfast::identity

@@ -31,6 +31,21 @@ void common(SSL_CTX* context) {
                                 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 }
 
+// Every certificate of the text is trusted.
+Result<void> trust(SSL_CTX* context, std::string_view pem) {
+  const Bio text = memory(pem);
+  bool any = false;
+  while (true) {
+    Certificate certificate(PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr), &X509_free);
+    if (!certificate) break;
+    X509_STORE_add_cert(SSL_CTX_get_cert_store(context), certificate.get());
+    any = true;
+  }
+  ERR_clear_error();
+  if (!any) return fail(Code::invalid_argument, "CA: no PEM certificate in it");
+  return {};
+}
+
 }  // namespace
 
 TlsContext::~TlsContext() {
@@ -38,7 +53,8 @@ TlsContext::~TlsContext() {
 }
 
 Result<std::shared_ptr<TlsContext>> TlsContext::server(std::string_view certificate_chain_pem,
-                                                       std::string_view private_key_pem) {
+                                                       std::string_view private_key_pem,
+                                                       std::string_view client_ca_pem) {
   SSL_CTX* context = SSL_CTX_new(TLS_server_method());
   std::shared_ptr<TlsContext> made(new TlsContext(context));
   common(context);
@@ -61,6 +77,12 @@ Result<std::shared_ptr<TlsContext>> TlsContext::server(std::string_view certific
       SSL_CTX_check_private_key(context) != 1) {
     return fail(Code::invalid_argument, openssl_error("private key"));
   }
+  if (client_ca_pem.empty()) return made;
+  TRY_VOID(trust(context, client_ca_pem));
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  // Without one, OpenSSL refuses to resume the sessions of verified clients.
+  static constexpr unsigned char kSession[] = "holdfast";
+  SSL_CTX_set_session_id_context(context, kSession, sizeof kSession - 1);
   return made;
 }
 
@@ -74,16 +96,7 @@ Result<std::shared_ptr<TlsContext>> TlsContext::client(std::string_view ca_pem) 
       return fail(Code::internal, openssl_error("trust store"));
     return made;
   }
-  const Bio text = memory(ca_pem);
-  bool any = false;
-  while (true) {
-    Certificate certificate(PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr), &X509_free);
-    if (!certificate) break;
-    X509_STORE_add_cert(SSL_CTX_get_cert_store(context), certificate.get());
-    any = true;
-  }
-  ERR_clear_error();
-  if (!any) return fail(Code::invalid_argument, "CA: no PEM certificate in it");
+  TRY_VOID(trust(context, ca_pem));
   return made;
 }
 

@@ -10,9 +10,11 @@ namespace holdfast {
 
 class TlsContext {
  public:
-  // PEM texts; invalid_argument where they do not parse or match.
+  // PEM texts; invalid_argument where they do not parse or match. With a `client_ca_pem`, who has
+  // no certificate of it is not let in.
   static Result<std::shared_ptr<TlsContext>> server(std::string_view certificate_chain_pem,
-                                                    std::string_view private_key_pem);
+                                                    std::string_view private_key_pem,
+                                                    std::string_view client_ca_pem = "");
   // Trusts `ca_pem` alone, or the system's store where it is empty. Host names are always verified.
   static Result<std::shared_ptr<TlsContext>> client(std::string_view ca_pem);
   ~TlsContext();

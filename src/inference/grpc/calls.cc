@@ -34,6 +34,19 @@ MonoTime deadline_of(const grpc::CallbackServerContext& context, MonoTime start,
 
 }  // namespace
 
+Result<void> Door::admit(const grpc::CallbackServerContext& context, bool admin) const {
+  if (!options.caller) return {};
+  const auto& metadata = context.client_metadata();
+  const auto found = metadata.find("authorization");
+  std::string_view authorization;
+  if (found != metadata.end()) authorization = {found->second.data(), found->second.size()};
+  TRY(const http::Principal who, options.caller(authorization));
+  if (admin && who.role != "admin")
+    return fail(Code::denied,
+                "'" + who.name + "' has the role '" + who.role + "', which is not enough for this");
+  return {};
+}
+
 void Door::enter(LongCall* call) {
   const std::lock_guard lock(mutex_);
   long_calls_.insert(call);

@@ -30,6 +30,9 @@ struct Door {
   TaskGroup group;
   std::atomic<bool> stopping{false};
 
+  // Whether the call may be answered: `admin` where it changes the server. unauthenticated, denied.
+  Result<void> admit(const grpc::CallbackServerContext& context, bool admin = false) const;
+
   void enter(LongCall* call);
   void leave(LongCall* call);
   void stop_long_calls();

@@ -31,27 +31,33 @@ class InferenceService final : public pb::GRPCInferenceService::CallbackService 
   }
   Reactor* ModelReady(Context* context, const pb::ModelReadyRequest* request,
                       pb::ModelReadyResponse* response) override {
+    if (auto may = door_.admit(*context); !may) return answer(context, may);
     return answer(context, model_ready(door_, *request, *response));
   }
   Reactor* ServerMetadata(Context* context, const pb::ServerMetadataRequest*,
                           pb::ServerMetadataResponse* response) override {
+    if (auto may = door_.admit(*context); !may) return answer(context, may);
     server_metadata(door_, *response);
     return answer(context, {});
   }
-  Reactor* ModelMetadata(Context*, const pb::ModelMetadataRequest* request,
+  Reactor* ModelMetadata(Context* context, const pb::ModelMetadataRequest* request,
                          pb::ModelMetadataResponse* response) override {
+    if (auto may = door_.admit(*context); !may) return answer(context, may);
     return answer(door_, model_metadata(door_, *request, *response));
   }
-  Reactor* ModelConfig(Context*, const pb::ModelConfigRequest* request,
+  Reactor* ModelConfig(Context* context, const pb::ModelConfigRequest* request,
                        pb::ModelConfigResponse* response) override {
+    if (auto may = door_.admit(*context); !may) return answer(context, may);
     return answer(door_, model_config(door_, *request, *response));
   }
   Reactor* ModelStatistics(Context* context, const pb::ModelStatisticsRequest* request,
                            pb::ModelStatisticsResponse* response) override {
+    if (auto may = door_.admit(*context); !may) return answer(context, may);
     return answer(context, model_statistics(door_, *request, *response));
   }
   Reactor* ModelInfer(Context* context, const pb::ModelInferRequest* request,
                       pb::ModelInferResponse* response) override {
+    if (auto may = door_.admit(*context); !may) return answer(context, may);
     return answer_infer(door_, context, request, response);
   }
   grpc::ServerBidiReactor<pb::ModelInferRequest, pb::ModelStreamInferResponse>* ModelStreamInfer(
@@ -61,44 +67,57 @@ class InferenceService final : public pb::GRPCInferenceService::CallbackService 
 
   Reactor* RepositoryIndex(Context* context, const pb::RepositoryIndexRequest* request,
                            pb::RepositoryIndexResponse* response) override {
+    if (auto may = door_.admit(*context); !may) return answer(context, may);
     repository_index(door_, *request, *response);
     return answer(context, {});
   }
-  Reactor* RepositoryModelLoad(Context*, const pb::RepositoryModelLoadRequest* request,
+  Reactor* RepositoryModelLoad(Context* context, const pb::RepositoryModelLoadRequest* request,
                                pb::RepositoryModelLoadResponse*) override {
+    if (auto may = door_.admit(*context, true); !may) return answer(context, may);
     return answer(door_, load_model(door_, *request));
   }
-  Reactor* RepositoryModelUnload(Context*, const pb::RepositoryModelUnloadRequest* request,
+  Reactor* RepositoryModelUnload(Context* context, const pb::RepositoryModelUnloadRequest* request,
                                  pb::RepositoryModelUnloadResponse*) override {
+    if (auto may = door_.admit(*context, true); !may) return answer(context, may);
     return answer(door_, door_.repository.unload(request->model_name()));
   }
   Reactor* TraceSetting(Context* context, const pb::TraceSettingRequest* request,
                         pb::TraceSettingResponse* response) override {
+    if (auto may = door_.admit(*context, !request->settings().empty()); !may)
+      return answer(context, may);
     return answer(context, trace_setting(door_, *request, *response));
   }
   Reactor* LogSettings(Context* context, const pb::LogSettingsRequest* request,
                        pb::LogSettingsResponse* response) override {
+    if (auto may = door_.admit(*context, !request->settings().empty()); !may)
+      return answer(context, may);
     return answer(context, change_log_settings(*request, *response));
   }
 
   using Nothing = pb::SharedMemoryRequest;
   using Never = pb::SharedMemoryResponse;
   Reactor* SystemSharedMemoryStatus(Context* context, const Nothing*, Never*) override {
+    if (auto may = door_.admit(*context); !may) return answer(context, may);
     return answer(context, no_shared_memory());
   }
   Reactor* SystemSharedMemoryRegister(Context* context, const Nothing*, Never*) override {
+    if (auto may = door_.admit(*context); !may) return answer(context, may);
     return answer(context, no_shared_memory());
   }
   Reactor* SystemSharedMemoryUnregister(Context* context, const Nothing*, Never*) override {
+    if (auto may = door_.admit(*context); !may) return answer(context, may);
     return answer(context, no_shared_memory());
   }
   Reactor* CudaSharedMemoryStatus(Context* context, const Nothing*, Never*) override {
+    if (auto may = door_.admit(*context); !may) return answer(context, may);
     return answer(context, no_shared_memory());
   }
   Reactor* CudaSharedMemoryRegister(Context* context, const Nothing*, Never*) override {
+    if (auto may = door_.admit(*context); !may) return answer(context, may);
     return answer(context, no_shared_memory());
   }
   Reactor* CudaSharedMemoryUnregister(Context* context, const Nothing*, Never*) override {
+    if (auto may = door_.admit(*context); !may) return answer(context, may);
     return answer(context, no_shared_memory());
   }
 

@@ -20,6 +20,16 @@ struct GrpcServer::State {
 
 namespace {
 
+std::shared_ptr<grpc::ServerCredentials> credentials(const GrpcOptions& options) {
+  if (options.certificate_pem.empty()) return grpc::InsecureServerCredentials();
+  grpc::SslServerCredentialsOptions tls(
+      options.client_ca_pem.empty() ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
+                                    : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  tls.pem_root_certs = options.client_ca_pem;
+  tls.pem_key_cert_pairs.push_back({options.key_pem, options.certificate_pem});
+  return grpc::SslServerCredentials(tls);
+}
+
 void log_line(gpr_log_func_args* args) {
   if (args->severity == GPR_LOG_SEVERITY_ERROR)
     log::error("grpc", args->message);
@@ -44,7 +54,7 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(Runtime& runtime, Reposito
   const GrpcOptions& wanted = state->door.options;
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort(wanted.address, grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(wanted.address, credentials(wanted), &port);
   builder.RegisterService(state->inference.get());
   builder.RegisterService(state->health.get());
   builder.SetMaxReceiveMessageSize(wanted.max_message);

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "inference/repository.h"
+#include "net/http/message.h"
 
 namespace holdfast::inference {
 
@@ -17,6 +19,11 @@ struct GrpcOptions {
   uint64_t max_model = 2ull << 30;         // bytes
   int max_message = 64 << 20;              // bytes; RESOURCE_EXHAUSTED over it
   size_t max_memory = 512 << 20;           // of all messages on their way
+  std::string certificate_pem, key_pem;    // empty: plain
+  std::string client_ca_pem;               // not empty: clients need a certificate of it
+  // Whose a call's `authorization` is ("": it has none); unauthenticated, denied. Empty: whoever
+  // calls is an admin. Health is not asked for it.
+  std::function<Result<http::Principal>(std::string_view authorization)> caller;
 };
 
 class GrpcServer {

@@ -75,10 +75,18 @@ class StreamCall final
   std::optional<pb::ModelStreamInferResponse> response_;
 };
 
+class RefusedStream final
+    : public grpc::ServerBidiReactor<pb::ModelInferRequest, pb::ModelStreamInferResponse> {
+ public:
+  explicit RefusedStream(const Error& why) { Finish(to_status(why)); }
+  void OnDone() override { delete this; }
+};
+
 }  // namespace
 
 grpc::ServerBidiReactor<pb::ModelInferRequest, pb::ModelStreamInferResponse>* start_stream(
     Door& door, grpc::CallbackServerContext* context) {
+  if (const auto may = door.admit(*context); !may) return new RefusedStream(may.error());
   return new StreamCall(door, context);  // owned by itself, until OnDone()
 }
 

@@ -52,6 +52,7 @@ http::Response oip_error(const Error& error, const http::Request&) {
   if (error.reason() == "queue_full") status = 429;
   http::Response response(status, "application/json",
                           "{\"error\":" + json_text(error.message()) + "}");
+  if (error.code() == Code::unauthenticated) response.header("WWW-Authenticate", "Bearer");
   // Whole seconds are all that the header can say; a queue empties sooner.
   if (error.code() == Code::unavailable) response.header("Retry-After", "1");
   return response;
