@@ -29,7 +29,7 @@ ALLOWED = {
     "uplink": ["net", "store", "shares", "blob_client"],
     "transform": ["net"],
     "answers": ["net", "store", "shares", "transform"],
-    "inference": ["net"],
+    "inference": ["net", "transform"],
     "modules": ["net", "store", "identity", "oci", "supervisor", "device_wire"],
     "broker": ["net", "store", "device_wire", "shares"],
     "device": ["net", "store", "device_wire"],

@@ -35,6 +35,7 @@ struct TensorInfo {
   std::string name;
   Datatype type = Datatype::fp32;
   std::vector<int64_t> shape;  // -1: any size
+  bool pictures = false;       // BYTES of PNG and JPEG files are taken for it too (pictures.h)
   bool operator==(const TensorInfo&) const = default;
 };
 struct Signature {

@@ -27,6 +27,13 @@ Result<void> split_texts(TensorView& view, uint64_t count) {
   return {};
 }
 
+Result<void> check_pictures(const TensorView& view) {
+  const auto& shape = view.shape;
+  const bool fits = (shape.size() == 1 || (shape.size() == 2 && shape[1] == 1)) && shape[0] > 0;
+  if (fits) return {};
+  return bad(view, " has the shape " + shape_text(shape) + ", pictures have [n] or [n,1]");
+}
+
 }  // namespace
 
 Result<uint64_t> count_of(const TensorView& view) {
@@ -46,6 +53,7 @@ std::string shape_text(const std::vector<int64_t>& shape) {
 Result<void> check_input(const TensorView& view, const Signature& signature) {
   for (const TensorInfo& info : signature.inputs) {
     if (info.name != view.name) continue;
+    if (info.pictures && view.type == Datatype::bytes) return check_pictures(view);
     if (info.type != view.type)
       return bad(view, " has the datatype " + std::string(to_string(view.type)) +
                            ", the model wants " + std::string(to_string(info.type)));

@@ -10,7 +10,7 @@
 
 namespace holdfast::inference {
 
-// Name, datatype and shape are the model's.
+// Name, datatype and shape are the model's; or BYTES, where pictures are taken for it.
 Result<void> check_input(const TensorView& view, const Signature& signature);
 
 // Row-major elements; for BYTES each a length (u32, little endian) and its bytes. They are used

@@ -4,10 +4,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "inference/breaker.h"
 #include "inference/engine.h"
+#include "inference/pictures.h"
 #include "inference/queue.h"
 #include "inference/running.h"
 #include "inference/statistics.h"
@@ -19,11 +21,13 @@ struct Loaded {
   int64_t version = 0;
   std::string digest;  // "sha256:…" of model.onnx
   std::unique_ptr<Model> model;
-  uint64_t bytes = 0;              // of memory, as far as that can be told
-  uint64_t loaded_ms = 0;          // since 1970
-  bool mergeable = false;          // its requests may be run together
-  int64_t load_ns = 0;             // reading, loading and warming up
-  std::atomic<int64_t> p99_ns{0};  // of a run, followed from the warm-up on
+  Signature accepts;                     // the model's, with what is decoded for it
+  std::optional<PictureInput> pictures;  // where a recipe lies beside the model
+  uint64_t bytes = 0;                    // of memory, as far as that can be told
+  uint64_t loaded_ms = 0;                // since 1970
+  bool mergeable = false;                // its requests may be run together
+  int64_t load_ns = 0;                   // reading, loading and warming up
+  std::atomic<int64_t> p99_ns{0};        // of a run, followed from the warm-up on
   mutable Statistics statistics;
   ModelQueue queue;
   Breaker breaker;

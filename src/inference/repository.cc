@@ -46,6 +46,16 @@ Result<void> check_model_name(std::string_view name) {
   return {};
 }
 
+Result<void> Repository::read_recipe(Loaded& loaded) const {
+  loaded.accepts = loaded.model->signature();
+  const auto yaml = read_file(directory_ + "/" + loaded.name + "/picture.yaml", 1 << 20);
+  if (!yaml && yaml.error().code() == Code::not_found) return {};
+  if (!yaml) return fail(Code::invalid_argument, "picture.yaml cannot be read");
+  TRY(loaded.pictures, picture_input(*yaml, loaded.accepts));
+  loaded.accepts.inputs[loaded.pictures->input].pictures = true;
+  return {};
+}
+
 Result<LoadedPtr> Repository::load_file(const std::string& name, int64_t version,
                                         const std::string& path) {
   const auto start = std::chrono::steady_clock::now();
@@ -65,6 +75,7 @@ Result<LoadedPtr> Repository::load_file(const std::string& name, int64_t version
     TRY(auto model, engine_.load(path));
     loaded->model = mark_runs(std::move(model), loaded->running);
   }
+  TRY_VOID(read_recipe(*loaded));
   loaded->mergeable = can_merge(loaded->model->signature());
   warm_up(*loaded);
   // What the engine took by now, activations of a run included; what requests take meanwhile is in

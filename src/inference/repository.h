@@ -62,6 +62,7 @@ class Repository {
   std::string unready() const;  // empty: ready
   // Where slow models run. Loading has threads of its own, so that it delays no answer.
   Scheduler& scheduler() { return scheduler_; }
+  PictureDecoder& pictures() { return pictures_; }
 
  private:
   Repository(std::string directory, Engine& engine, SchedulerOptions scheduling, Budget budget,
@@ -71,7 +72,8 @@ class Repository {
         budget_(std::move(budget)),
         care_(std::move(care)),
         page_(std::move(page)),
-        scheduler_(scheduling) {}
+        scheduler_(scheduling),
+        pictures_(2, scheduling.queue) {}
   struct Group {
     std::map<int64_t, LoadedPtr> loaded;
     LoadedPtr current;
@@ -85,6 +87,7 @@ class Repository {
   // A received file becomes the version on disk and in memory.
   Result<LoadedPtr> install(const std::string& name, int64_t version, const std::string& incoming);
   Result<LoadedPtr> load_file(const std::string& name, int64_t version, const std::string& path);
+  Result<void> read_recipe(Loaded& loaded) const;
   Result<std::vector<int64_t>> on_disk(const std::string& name) const;
   // Makes it findable, and current where it is chosen or not older; true where it is current then.
   bool publish(const LoadedPtr& loaded, bool chosen = false);
@@ -104,6 +107,7 @@ class Repository {
   const Care care_;
   const std::shared_ptr<RunningPage> page_;
   Scheduler scheduler_;
+  PictureDecoder pictures_;
   BlockingPool pool_{"models", 2};
   std::mutex changing_;  // one change at a time
   mutable std::mutex mutex_;

@@ -70,6 +70,8 @@ Error problem(tjhandle handle, ByteView file) {
 }
 
 // The smallest picture that a decoder can make directly and that still has twice the asked sides.
+// Both sides divide without a rest: else the last row and column would hold less than the others,
+// and the resize, which takes them as whole, would shift the picture.
 tjscalingfactor factor_for(const Head& head, AtLeast at_least) {
   tjscalingfactor best{1, 1};
   if (at_least.width == 0 || at_least.height == 0) return best;
@@ -81,7 +83,9 @@ tjscalingfactor factor_for(const Head& head, AtLeast at_least) {
     const auto scaled = [&](uint64_t side) {
       return static_cast<uint64_t>(TJSCALED(static_cast<int>(side), factor));
     };
-    if (smaller && scaled(head.width) >= 2ull * at_least.width &&
+    const bool whole = uint64_t{head.width} * factor.num % factor.denom == 0 &&
+                       uint64_t{head.height} * factor.num % factor.denom == 0;
+    if (smaller && whole && scaled(head.width) >= 2ull * at_least.width &&
         scaled(head.height) >= 2ull * at_least.height)
       best = factor;
   }

@@ -97,15 +97,26 @@ Result<Begun> begin(const grpc::CallbackServerContext& context,
   Begun begun;
   begun.loaded = route.loaded;
   begun.route = std::move(route);
-  TRY(begun.parsed, parse(request, begun.loaded->model->signature()));
+  TRY(begun.parsed, parse(request, begun.loaded->accepts));
   begun.options.deadline = deadline_of(context, start, begun.parsed);
   begun.options.priority = begun.parsed.priority;
   begun.options.abandoned = [&context] { return context.IsCancelled(); };
   return begun;
 }
 
+bool has_pictures(const Begun& begun) {
+  return begun.loaded->pictures && std::ranges::any_of(begun.parsed.inputs, [&](const auto& input) {
+           return gives_pictures(input, begun.loaded->accepts);
+         });
+}
+
 Task<Result<void>> finish(Door& door, Begun begun, const pb::ModelInferRequest& request,
                           pb::ModelInferResponse& response) {
+  if (begun.loaded->pictures) {
+    CO_TRY_VOID(co_await door.repository.pictures().run(
+        *begun.loaded->pictures, begun.loaded->accepts, begun.options.deadline, begun.parsed.inputs,
+        begun.parsed.owned));
+  }
   CO_TRY(const std::vector<Tensor> outputs,
          co_await run_routed(door.repository, begun.route, begun.parsed.inputs,
                              begun.parsed.outputs, begun.options));
@@ -133,7 +144,7 @@ grpc::ServerUnaryReactor* answer_infer(Door& door, grpc::CallbackServerContext* 
   if (!route) return answer(context, std::unexpected(std::move(route).error()));
   auto begun = begin(*context, *request, std::move(*route));
   if (!begun) return answer(context, std::unexpected(std::move(begun).error()));
-  const bool quick = is_quick(*begun->loaded, begun->parsed.inputs);
+  const bool quick = !has_pictures(*begun) && is_quick(*begun->loaded, begun->parsed.inputs);
   auto work = finish(door, std::move(*begun), *request, *response);
   // Another thread would cost more than the run.
   if (quick) return answer(context, run_task(guarded(std::move(work))));

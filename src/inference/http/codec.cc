@@ -94,6 +94,19 @@ Result<uint64_t> parameter(const dom::element& root, const char* name) {
   return bad("the parameter '" + std::string(name) + "' must be a number from 0");
 }
 
+// JSON has no bytes: they are base64 in it.
+Result<void> from_base64_texts(TensorView& view, InferRequest& request) {
+  auto& texts = request.texts.back();
+  for (std::string& text : texts) {
+    auto bytes = from_base64(text);
+    if (!bytes)
+      return bad("input '" + std::string(view.name) + "': pictures in JSON are texts of base64");
+    text = *std::move(bytes);
+  }
+  view.texts.assign(texts.begin(), texts.end());
+  return {};
+}
+
 Result<InferRequest> raw_request(std::string_view body, const Signature& signature) {
   if (signature.inputs.size() != 1) return bad("a raw binary request needs a model with one input");
   const TensorInfo& info = signature.inputs[0];
@@ -103,7 +116,8 @@ Result<InferRequest> raw_request(std::string_view body, const Signature& signatu
   view.name = info.name;
   view.type = info.type;
   view.data = as_bytes(body);
-  if (info.type == Datatype::bytes) {
+  if (info.type == Datatype::bytes || (info.pictures && looks_like_picture(body))) {
+    view.type = Datatype::bytes;
     view.shape = {1};
     view.texts = {body};
     TRY_VOID(check_input(view, signature));
@@ -164,6 +178,9 @@ Result<InferRequest> parse_infer(std::string_view body, std::optional<uint64_t> 
       binary.remove_prefix(*part.binary_size);
     } else {
       TRY_VOID(fill_json(part.view, part.data, request));
+      if (gives_pictures(part.view, signature)) {
+        TRY_VOID(from_base64_texts(part.view, request));
+      }
     }
     request.inputs.push_back(std::move(part.view));
   }

@@ -21,12 +21,19 @@ Task<Result<http::Response>> infer(Repository& repository, http::Request& reques
     if (!json_size)
       co_return fail(Code::invalid_argument, "Inference-Header-Content-Length is not a number");
   }
+  // A picture by itself, as any client can send it.
+  if (!json_size && trim(request.headers.get_or("Content-Type", "")).starts_with("image/"))
+    json_size = 0;
   CO_TRY(const std::string body, co_await read_body(request));
-  CO_TRY(const InferRequest parsed, parse_infer(body, json_size, loaded->model->signature()));
+  CO_TRY(InferRequest parsed, parse_infer(body, json_size, loaded->accepts));
   std::vector<std::string> wanted;
   wanted.reserve(parsed.outputs.size());
   for (const RequestedOutput& output : parsed.outputs) wanted.push_back(output.name);
   CO_TRY(const RunOptions options, run_options(request, start, parsed.timeout_us, parsed.priority));
+  if (loaded->pictures) {
+    CO_TRY_VOID(co_await repository.pictures().run(*loaded->pictures, loaded->accepts,
+                                                   options.deadline, parsed.inputs, parsed.owned));
+  }
   CO_TRY(std::vector<Tensor> outputs,
          co_await run_routed(repository, route, parsed.inputs, wanted, options));
   for (size_t i = 0; i < parsed.outputs.size(); ++i) {
