@@ -30,6 +30,7 @@ ALLOWED = {
     "transform": ["net"],
     "answers": ["net", "store", "shares", "transform"],
     "inference": ["net", "transform"],
+    "inference_client": [],
     "modules": ["net", "store", "identity", "oci", "supervisor", "device_wire"],
     "broker": ["net", "store", "device_wire", "shares"],
     "device": ["net", "store", "device_wire"],

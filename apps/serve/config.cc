@@ -28,6 +28,18 @@ Result<void> check_door(const std::string& key, const std::string& address,
   return {};
 }
 
+Result<void> read_local(YamlMap& map, ServeConfig& config) {
+  TRY(YamlMap local, map.map("local"));
+  TRY(const auto users, local.texts_or("users", {}));
+  for (const std::string& user : users) {
+    const auto number = parse_u64(user);
+    if (!number || *number > UINT32_MAX)
+      return std::unexpected(local.error_at("users", "'" + user + "' is not a user's number"));
+    config.local_users.push_back(static_cast<uint32_t>(*number));
+  }
+  return local.finish();
+}
+
 Result<std::string> path_in(YamlMap& map, const char* key, const std::string& source) {
   TRY(std::string path, map.text_or(key, ""));
   if (path.empty() || path.starts_with('/')) return path;
@@ -84,7 +96,9 @@ Result<ServeConfig> parse_serve_config(const std::string& text, const std::strin
   TRY(YamlMap listen, map.map("listen"));
   TRY(config.http, listen.text_or("http", config.http));
   TRY(config.grpc, listen.text_or("grpc", config.grpc));
+  TRY(config.local, listen.text_or("local", ""));
   TRY_VOID(listen.finish());
+  TRY_VOID(read_local(map, config));
   TRY(const int64_t threads, map.integer_or("threads", 1, 1, 256));
   config.threads = static_cast<int>(threads);
   TRY(YamlMap scheduling, map.map("scheduling"));
@@ -108,13 +122,11 @@ Result<ServeConfig> parse_serve_config(const std::string& text, const std::strin
 }
 
 Result<ServeConfig> read_serve_config(int argc, char** argv) {
-  std::string file, data, models, listen, engine;
+  std::string file, data, models, listen, engine, local;
   std::optional<std::string> grpc;
-  const std::pair<const char*, std::string*> flags[] = {{"--config", &file},
-                                                        {"--data", &data},
-                                                        {"--models", &models},
-                                                        {"--listen", &listen},
-                                                        {"--engine", &engine}};
+  const std::pair<const char*, std::string*> flags[] = {
+      {"--config", &file},   {"--data", &data},     {"--models", &models},
+      {"--listen", &listen}, {"--engine", &engine}, {"--local", &local}};
   bool check_only = false, plain = false;
   for (int i = 1; i < argc; ++i) {
     if (argv[i] == std::string("--check")) {
@@ -136,9 +148,10 @@ Result<ServeConfig> read_serve_config(int argc, char** argv) {
     if (into == nullptr || i + 1 == argc) {
       return fail(
           Code::invalid_argument,
-          std::string("usage: holdfast serve [--check] [--config FILE] [--data DIR] [--models DIR] "
-                      "[--listen ADDRESS] [--grpc ADDRESS] [--engine onnxruntime|openvino] "
-                      "[--plain-http-beyond-loopback]; not understood: ") +
+          std::string(
+              "usage: holdfast serve [--check] [--config FILE] [--data DIR] [--models DIR] "
+              "[--listen ADDRESS] [--grpc ADDRESS] [--local PATH] [--engine onnxruntime|openvino] "
+              "[--plain-http-beyond-loopback]; not understood: ") +
               argv[i]);
     }
     *into = argv[++i];
@@ -155,6 +168,7 @@ Result<ServeConfig> read_serve_config(int argc, char** argv) {
   over(config.data, data, "HOLDFAST_SERVE_DATA");
   over(config.models, models, "HOLDFAST_SERVE_MODELS");
   over(config.http, listen, "HOLDFAST_SERVE_LISTEN");
+  over(config.local, local, "HOLDFAST_SERVE_LOCAL");
   over(config.engine, engine, "HOLDFAST_SERVE_ENGINE");
   if (config.engine != "onnxruntime" && config.engine != "openvino")
     return fail(Code::invalid_argument,

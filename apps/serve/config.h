@@ -20,6 +20,8 @@ struct ServeConfig {
   std::string data;
   std::string http = "127.0.0.1:8000";
   std::string grpc = "127.0.0.1:8001";  // empty: no such door
+  std::string local;                    // path of the local door's socket; empty: no such door
+  std::vector<uint32_t> local_users;    // who may come in there besides the server's own user
   std::string models;                   // default: <data>/models
   int threads = 1;                      // inside one inference
   std::string engine = "onnxruntime";  // or "openvino", with ONNX Runtime for what it does not take

@@ -11,6 +11,7 @@
 #include "inference/engine_choice.h"
 #include "inference/grpc/service.h"
 #include "inference/http/service.h"
+#include "inference/local/door.h"
 #include "inference/onnxruntime/onnxruntime_engine.h"
 #include "inference/openvino/openvino_engine.h"
 #include "net/http/server.h"
@@ -59,6 +60,13 @@ Result<void> run(const ServeConfig& config) {
                                      .max_body_bytes = options.max_model};
   TRY(auto server, http::Server::start(runtime, server_options, router));
   std::unique_ptr<inference::GrpcServer> grpc;
+  std::unique_ptr<inference::LocalDoor> local;
+  const auto stop = [&](std::chrono::seconds grace) {
+    runtime.start();  // what is stopped runs on it, also where it has not begun
+    if (local) local->stop();
+    if (grpc) grpc->stop(grace);
+    run_task(server->stop(grace));
+  };
   if (!config.grpc.empty()) {
     inference::GrpcOptions grpc_options{.address = config.grpc,
                                         .version = options.version,
@@ -74,20 +82,29 @@ Result<void> run(const ServeConfig& config) {
     }
     auto started = inference::GrpcServer::start(runtime, *repository, std::move(grpc_options));
     if (!started) {
-      run_task(server->stop(std::chrono::seconds(0)));
+      stop(std::chrono::seconds(0));
       return std::unexpected(std::move(started).error());
     }
     grpc = std::move(*started);
   }
+  if (!config.local.empty()) {
+    auto started = inference::LocalDoor::start(runtime, *repository,
+                                               {.path = config.local, .users = config.local_users});
+    if (!started) {
+      stop(std::chrono::seconds(0));
+      return std::unexpected(std::move(started).error());
+    }
+    local = std::move(*started);
+  }
   const std::string grpc_address = grpc ? grpc->address() : "";
-  const RunFile running(config.data + "/run.json",
-                        {{"http", server->address()}, {"grpc", grpc_address}});
+  const RunFile running(
+      config.data + "/run.json",
+      {{"http", server->address()}, {"grpc", grpc_address}, {"local", config.local}});
   log::info("serve", "ready",
             {{"http", server->address()}, {"grpc", grpc_address}, {"models", config.models}});
   runtime.wait();
   log::info("serve", "stopping");
-  if (grpc) grpc->stop(std::chrono::seconds(10));
-  run_task(server->stop(std::chrono::seconds(10)));
+  stop(std::chrono::seconds(10));
   return {};
 }
 

@@ -1,4 +1,6 @@
 // How a call runs: its coroutine on one of the runtime's threads, its answer from there.
+#include <algorithm>
+
 #include "base/log.h"
 #include "inference/grpc/door.h"
 #include "inference/input.h"

@@ -181,7 +181,8 @@ Result<Parsed> parse(const pb::ModelInferRequest& request, const Signature& sign
     for (const TensorView& other : parsed.inputs) {
       if (other.name == view.name) return bad("input '" + input.name() + "' is there twice");
     }
-    if (raw && input.has_contents())
+    // MLServer sends contents without anything in them beside the raw ones.
+    if (raw && input.contents().ByteSizeLong() > 0)
       return bad("input '" + input.name() +
                  "' has contents, and the request raw_input_contents: one or the other");
     if (raw) {

@@ -4,6 +4,7 @@
 
 #include "inference/http/json_values.h"
 #include "inference/http/tensor_input.h"
+#include "inference/local/regions.h"
 
 namespace holdfast::inference {
 namespace {
@@ -14,14 +15,34 @@ std::unexpected<Error> bad(std::string text) {
   return fail(Code::invalid_argument, std::move(text));
 }
 
+// Triton's shared-memory parameters of a tensor.
+struct Place {
+  std::string_view region;
+  uint64_t offset = 0, size = 0;
+};
+
 struct Part {
   TensorView view;
   std::optional<uint64_t> binary_size;
+  std::optional<Place> place;
   dom::element data;
   bool has_data = false;
 };
 
-Result<Part> read_input(const dom::element& element, InferRequest& request) {
+Result<std::optional<Place>> read_place(const dom::element& element, const std::string& where) {
+  Place place;
+  const auto parameters = element["parameters"];
+  if (parameters["shared_memory_region"].get(place.region) != simdjson::SUCCESS)
+    return std::nullopt;
+  if (parameters["shared_memory_byte_size"].get(place.size) != simdjson::SUCCESS)
+    return bad(where + ": shared_memory_byte_size must be a number of bytes");
+  const auto error = parameters["shared_memory_offset"].get(place.offset);
+  if (error != simdjson::SUCCESS && error != simdjson::NO_SUCH_FIELD)
+    return bad(where + ": shared_memory_offset must be a number of bytes");
+  return place;
+}
+
+Result<Part> read_input(const dom::element& element, InferRequest& request, bool shared) {
   Part part;
   std::string_view name, datatype;
   dom::array shape;
@@ -47,13 +68,19 @@ Result<Part> read_input(const dom::element& element, InferRequest& request) {
     part.binary_size = binary;
   }
   part.has_data = element["data"].get(part.data) == simdjson::SUCCESS;
+  if (shared) {
+    TRY(part.place, read_place(element, where));
+    if (part.has_data == part.place.has_value())
+      return bad(where + " must have either data or a shared_memory_region");
+    return part;
+  }
   if (part.has_data == part.binary_size.has_value())
     return bad(where + " must have either data or binary_data_size");
   return part;
 }
 
 Result<void> read_outputs(const dom::element& root, InferRequest& request,
-                          const Signature& signature) {
+                          const Signature& signature, bool shared) {
   bool binary = false;
   if (root["parameters"]["binary_data_output"].get(binary) == simdjson::SUCCESS)
     request.binary_output = binary;
@@ -80,6 +107,14 @@ Result<void> read_outputs(const dom::element& root, InferRequest& request,
     if (classes.error() == simdjson::SUCCESS &&
         (classes.get(output.classes) != simdjson::SUCCESS || output.classes == 0))
       return bad("output '" + output.name + "': classification is a number of classes from 1");
+    if (shared) {
+      TRY(const auto place, read_place(element, "output '" + output.name + "'"));
+      if (place) {
+        output.region = std::string(place->region);
+        output.offset = place->offset;
+        output.room = place->size;
+      }
+    }
     request.outputs.push_back(std::move(output));
   }
   return {};
@@ -144,8 +179,21 @@ Result<InferRequest> raw_request(std::string_view body, const Signature& signatu
 
 }  // namespace
 
+namespace {
+
+// What others may still change is copied before anybody looks at it: a check of it would not hold.
+Result<void> fill_shared(TensorView& view, const Place& place, const Regions& regions,
+                         InferRequest& request) {
+  TRY(const Regions::Stretch stretch, regions.read(place.region, place.offset, place.size));
+  if (stretch.constant) return fill_binary(view, as_text(stretch.bytes), request.owned);
+  request.owned.emplace_back(stretch.bytes.begin(), stretch.bytes.end());
+  return fill_binary(view, as_text(request.owned.back()), request.owned);
+}
+
+}  // namespace
+
 Result<InferRequest> parse_infer(std::string_view body, std::optional<uint64_t> json_size,
-                                 const Signature& signature) {
+                                 const Signature& signature, const Regions* regions) {
   if (json_size && *json_size == 0) return raw_request(body, signature);
   if (json_size && *json_size > body.size())
     return bad("Inference-Header-Content-Length is larger than the body");
@@ -165,13 +213,15 @@ Result<InferRequest> parse_infer(std::string_view body, std::optional<uint64_t> 
   TRY_VOID(check_count(inputs.size(), signature));
   request.names.reserve(inputs.size());  // views point into the names: they must not move
   for (const dom::element element : inputs) {
-    TRY(Part part, read_input(element, request));
+    TRY(Part part, read_input(element, request, regions != nullptr));
     TRY_VOID(check_input(part.view, signature));
     for (const TensorView& other : request.inputs) {
       if (other.name == part.view.name)
         return bad("input '" + std::string(other.name) + "' is there twice");
     }
-    if (part.binary_size) {
+    if (part.place) {
+      TRY_VOID(fill_shared(part.view, *part.place, *regions, request));
+    } else if (part.binary_size) {
       if (*part.binary_size > binary.size())
         return bad("the binary data is shorter than the inputs say");
       TRY_VOID(fill_binary(part.view, binary.substr(0, *part.binary_size), request.owned));
@@ -185,7 +235,7 @@ Result<InferRequest> parse_infer(std::string_view body, std::optional<uint64_t> 
     request.inputs.push_back(std::move(part.view));
   }
   if (!binary.empty()) return bad("the binary data is longer than the inputs say");
-  TRY_VOID(read_outputs(root, request, signature));
+  TRY_VOID(read_outputs(root, request, signature, regions != nullptr));
   TRY(request.timeout_us, parameter(root, "timeout"));
   TRY(const uint64_t priority, parameter(root, "priority"));
   request.priority = static_cast<unsigned>(std::min<uint64_t>(priority, UINT32_MAX));

@@ -11,10 +11,15 @@
 
 namespace holdfast::inference {
 
+class Regions;
+
 struct RequestedOutput {
   std::string name;
   bool binary = false;
   uint64_t classes = 0;  // over 0: its best classes instead of the values (classification)
+  // Of the local door: where it is written to, the room there, and what it took of that.
+  std::string region;
+  uint64_t offset = 0, room = 0, stored = 0;
 };
 struct InferRequest {
   std::string id;
@@ -31,9 +36,9 @@ struct InferRequest {
 
 // `json_size`: Inference-Header-Content-Length; nullopt: the whole body is JSON. 0: a raw binary
 // request. The body must outlive the request. Checked against the signature: names, datatypes,
-// shapes, sizes.
+// shapes, sizes. `regions`: where tensors may lie; null: nowhere but in the body.
 Result<InferRequest> parse_infer(std::string_view body, std::optional<uint64_t> json_size,
-                                 const Signature& signature);
+                                 const Signature& signature, const Regions* regions = nullptr);
 
 struct InferBody {
   std::string bytes;

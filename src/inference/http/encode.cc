@@ -171,7 +171,13 @@ Result<InferBody> write_infer(const Loaded& loaded, const InferRequest& request,
     json += to_string(tensor.type);
     json += "\",\"shape\":";
     append_shape(json, tensor.shape);
-    if (as_binary) {
+    const bool placed = !request.outputs.empty() && !request.outputs[i].region.empty();
+    if (placed) {
+      const RequestedOutput& at = request.outputs[i];
+      json += ",\"parameters\":{\"shared_memory_region\":" + json_text(at.region) +
+              ",\"shared_memory_offset\":" + std::to_string(at.offset) +
+              ",\"shared_memory_byte_size\":" + std::to_string(at.stored) + "}";
+    } else if (as_binary) {
       any_binary = true;
       binary.push_back(&tensor);
       json += ",\"parameters\":{\"binary_data_size\":" + std::to_string(binary_size(tensor)) + "}";

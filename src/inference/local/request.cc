@@ -1,0 +1,126 @@
+#include "inference/local/request.h"
+
+#include <chrono>
+#include <cstring>
+
+#include "inference/http/codec.h"
+#include "inference/http/json_values.h"
+#include "inference/input.h"
+#include "inference/route.h"
+
+namespace holdfast::inference {
+namespace {
+
+namespace dom = simdjson::dom;
+
+struct Message {
+  std::string registers, unregisters, model, version;
+  uint64_t size = 0;
+};
+
+// The strings are copied: the document lasts only until this thread parses another.
+Result<Message> read(std::string_view text) {
+  JsonDocument document;
+  TRY(const dom::element root, document.parse(text));
+  if (!root.is_object()) return fail(Code::invalid_argument, "a message is an object");
+  Message message;
+  const auto text_of = [&](const char* key, std::string& into) {
+    std::string_view value;
+    if (root[key].get(value) == simdjson::SUCCESS) into = std::string(value);
+  };
+  text_of("register", message.registers);
+  text_of("unregister", message.unregisters);
+  text_of("model_name", message.model);
+  text_of("model_version", message.version);
+  if (!message.registers.empty() && root["byte_size"].get(message.size) != simdjson::SUCCESS)
+    return fail(Code::invalid_argument, "a region is registered with its byte_size");
+  const int kinds = static_cast<int>(!message.registers.empty()) +
+                    static_cast<int>(!message.unregisters.empty()) +
+                    static_cast<int>(!message.model.empty());
+  if (kinds != 1)
+    return fail(Code::invalid_argument,
+                "a message has one of 'register', 'unregister', 'model_name'");
+  return message;
+}
+
+// Into the client's memory, where it says so.
+Result<void> store(Regions& regions, RequestedOutput& wanted, const Tensor& tensor) {
+  if (wanted.region.empty()) return {};
+  wanted.stored = tensor.data.size();
+  for (const std::string& text : tensor.texts) wanted.stored += 4 + text.size();
+  if (wanted.stored > wanted.room)
+    return fail(Code::too_large, "output '" + wanted.name + "' needs " +
+                                     std::to_string(wanted.stored) + " bytes, its region has " +
+                                     std::to_string(wanted.room) + " for it");
+  TRY(std::byte * at, regions.write(wanted.region, wanted.offset, wanted.room));
+  if (!tensor.data.empty()) std::memcpy(at, tensor.data.data(), tensor.data.size());
+  for (const std::string& text : tensor.texts) {
+    const auto length = static_cast<uint32_t>(text.size());
+    std::memcpy(at, &length, 4);
+    std::memcpy(at + 4, text.data(), text.size());
+    at += 4 + text.size();
+  }
+  return {};
+}
+
+Task<Result<std::string>> infer(Repository& repository, Regions& regions, const Message& message,
+                                std::string_view text, const std::function<bool()>& gone) {
+  const MonoTime start = std::chrono::steady_clock::now();
+  CO_TRY(const int64_t version, parse_version(message.version));
+  CO_TRY(Route route, co_await route_to(repository, message.model, version));
+  const LoadedPtr loaded = route.loaded;  // what was parsed refers to it
+  CO_TRY(InferRequest parsed, parse_infer(text, std::nullopt, loaded->accepts, &regions));
+  std::vector<std::string> wanted;
+  wanted.reserve(parsed.outputs.size());
+  for (const RequestedOutput& output : parsed.outputs) wanted.push_back(output.name);
+  RunOptions options;
+  options.priority = parsed.priority;
+  options.abandoned = gone;
+  if (parsed.timeout_us > 0)
+    options.deadline =
+        start + std::chrono::microseconds(std::min<uint64_t>(parsed.timeout_us, 3'600'000'000));
+  if (loaded->pictures) {
+    CO_TRY_VOID(co_await repository.pictures().run(*loaded->pictures, loaded->accepts,
+                                                   options.deadline, parsed.inputs, parsed.owned));
+  }
+  CO_TRY(const std::vector<Tensor> outputs,
+         co_await run_routed(repository, route, parsed.inputs, wanted, options));
+  for (size_t i = 0; i < parsed.outputs.size(); ++i)
+    CO_TRY_VOID(store(regions, parsed.outputs[i], outputs[i]));
+  CO_TRY(InferBody answer, write_infer(*route.loaded, parsed, outputs));
+  if (answer.bytes.size() > kLocalMessage)
+    co_return fail(Code::too_large,
+                   "the answer has more than 64 KiB; have its outputs written to a region");
+  co_return std::move(answer.bytes);
+}
+
+Task<Result<std::string>> handle(Repository& repository, Regions& regions, std::string_view text,
+                                 const std::vector<Fd>& passed, const std::function<bool()>& gone) {
+  CO_TRY(const Message message, read(text));
+  if (passed.size() != (message.registers.empty() ? 0 : 1))
+    co_return fail(Code::invalid_argument,
+                   "one descriptor comes with a region that is registered, and none otherwise");
+  if (!message.registers.empty()) {
+    CO_TRY_VOID(regions.add(message.registers, passed.front(), message.size));
+    co_return "{\"registered\":" + json_text(message.registers) + "}";
+  }
+  if (!message.unregisters.empty()) {
+    CO_TRY_VOID(regions.remove(message.unregisters));
+    co_return "{\"unregistered\":" + json_text(message.unregisters) + "}";
+  }
+  co_return co_await infer(repository, regions, message, text, gone);
+}
+
+}  // namespace
+
+Task<std::string> answer_local(Repository& repository, Regions& regions, std::string_view message,
+                               std::vector<Fd> passed, std::function<bool()> gone) {
+  auto done = co_await handle(repository, regions, message, passed, gone);
+  if (done) co_return *std::move(done);
+  const Error& error = done.error();
+  const std::string_view code = error.reason().empty() ? to_string(error.code()) : error.reason();
+  co_return "{\"error\":" + json_text(error.message().substr(0, 4096)) +
+      ",\"code\":" + json_text(code) + "}";
+}
+
+}  // namespace holdfast::inference

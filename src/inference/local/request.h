@@ -1,0 +1,21 @@
+// One message of a local client, and its answer.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "inference/local/regions.h"
+#include "inference/repository.h"
+
+namespace holdfast::inference {
+
+inline constexpr size_t kLocalMessage = 64 << 10;  // bytes, each way
+
+// `passed`: the descriptors that came with it; `gone` tells whether the client has left. What is
+// wrong is said in the answer: {"error":…,"code":…}.
+Task<std::string> answer_local(Repository& repository, Regions& regions, std::string_view message,
+                               std::vector<Fd> passed, std::function<bool()> gone);
+
+}  // namespace holdfast::inference
