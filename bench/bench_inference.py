@@ -1,4 +1,4 @@
-"""The inference server's gRPC door beside a bare grpc++ echo and the raw runtime's call, and its idle memory. One run, sides interleaved."""
+"""The inference server's gRPC door beside a bare grpc++ echo and the raw runtime's call, its local door, LoadGen's scenarios, and its idle memory. One run, sides interleaved."""
 import json
 import pathlib
 import shutil
@@ -48,6 +48,37 @@ def bench_grpc(folder: pathlib.Path) -> None:
         report("inference", f"infer_grpc_{quantile}", "us", ours[quantile], "bare grpc++ echo + raw ONNX Runtime", theirs[quantile])
 
 
+def bench_local(folder: pathlib.Path) -> None:
+    """What the local door adds to the raw call."""
+    model, socket = rigs.digits_model(folder), folder / "local.sock"
+    added = {"p50": [], "p99": []}
+    with rigs.process([rigs.BIN / "holdfast-serve", "--data", folder / "serve-local", "--listen", "127.0.0.1:0", "--grpc", "", "--local", socket], folder / "serve-local.log"):
+        run = rigs.wait_for("serve ready", 20, lambda: rigs.run_file(folder / "serve-local/run.json"))
+        rigs.put_model(run["http"], "digits", model)
+        for _ in range(ROUNDS):
+            ours = json.loads(subprocess.run([rigs.BIN / "bench_local_load", socket, "digits", "pixels", "probabilities", "20000"], check=True, capture_output=True, text=True).stdout)
+            floor = json.loads(subprocess.run([rigs.BIN / "bench_ort_floor", model, "20000"], check=True, capture_output=True, text=True).stdout)
+            for quantile in added:
+                added[quantile].append(ours[f"{quantile}_us"] - floor[f"{quantile}_us"])
+    for quantile, rounds in added.items():
+        report("inference", f"local_over_raw_{quantile}", "us", rounds, "limit")
+
+
+def bench_loadgen(folder: pathlib.Path) -> None:
+    """LoadGen's four scenarios, its client in Python on both sides. Unofficial: figures of LoadGen, no MLPerf results."""
+    model = rigs.digits_model(folder)
+    for scenario, metric, unit, scale in (("SingleStream", "single_stream_p90", "us", 1e-3), ("MultiStream", "multi_stream_p99", "us", 1e-3),
+                                          ("Offline", "offline", "samples/s", 1), ("Server", "server_200qps_p99", "us", 1e-3)):
+        sides = {"ours": [], "raw": []}
+        (folder / f"loadgen-{scenario}").mkdir()
+        with rigs.serve(folder / f"loadgen-{scenario}", model) as (address, _):
+            for _ in range(3):
+                for side, where in (("ours", address), ("raw", "raw")):
+                    out = subprocess.run([sys.executable, ROOT / "bench/loadgen.py", scenario, where, model, "4"], check=True, capture_output=True, text=True)
+                    sides[side].append(scale * json.loads(out.stdout.strip().splitlines()[-1])["figure"])
+        report("inference", f"loadgen_unofficial_{metric}", unit, sides["ours"], "raw ONNX Runtime in the same LoadGen process", sides["raw"])
+
+
 def bench_idle(folder: pathlib.Path) -> None:
     sizes = []
     for round_ in range(ROUNDS):
@@ -59,7 +90,7 @@ def bench_idle(folder: pathlib.Path) -> None:
 
 def main() -> None:
     folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=ROOT / "build"))
-    parts = {"grpc": bench_grpc, "idle": bench_idle}
+    parts = {"grpc": bench_grpc, "local": bench_local, "loadgen": bench_loadgen, "idle": bench_idle}
     try:
         for name in sys.argv[1:] or parts:
             parts[name](folder)

@@ -192,15 +192,8 @@ Result<void> fill_shared(TensorView& view, const Place& place, const Regions& re
 
 }  // namespace
 
-Result<InferRequest> parse_infer(std::string_view body, std::optional<uint64_t> json_size,
-                                 const Signature& signature, const Regions* regions) {
-  if (json_size && *json_size == 0) return raw_request(body, signature);
-  if (json_size && *json_size > body.size())
-    return bad("Inference-Header-Content-Length is larger than the body");
-  const std::string_view json = body.substr(0, json_size.value_or(body.size()));
-  std::string_view binary = body.substr(json.size());
-  JsonDocument document;
-  TRY(const dom::element root, document.parse(json));
+Result<InferRequest> read_infer(const dom::element& root, std::string_view binary,
+                                const Signature& signature, const Regions* regions) {
   InferRequest request;
   std::string_view id;
   if (const auto error = root["id"].get(id); error == simdjson::SUCCESS)
@@ -240,6 +233,17 @@ Result<InferRequest> parse_infer(std::string_view body, std::optional<uint64_t> 
   TRY(const uint64_t priority, parameter(root, "priority"));
   request.priority = static_cast<unsigned>(std::min<uint64_t>(priority, UINT32_MAX));
   return request;
+}
+
+Result<InferRequest> parse_infer(std::string_view body, std::optional<uint64_t> json_size,
+                                 const Signature& signature, const Regions* regions) {
+  if (json_size && *json_size == 0) return raw_request(body, signature);
+  if (json_size && *json_size > body.size())
+    return bad("Inference-Header-Content-Length is larger than the body");
+  const std::string_view json = body.substr(0, json_size.value_or(body.size()));
+  JsonDocument document;
+  TRY(const dom::element root, document.parse(json));
+  return read_infer(root, body.substr(json.size()), signature, regions);
 }
 
 }  // namespace holdfast::inference

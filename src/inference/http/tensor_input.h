@@ -8,6 +8,10 @@
 
 namespace holdfast::inference {
 
+// parse_infer() of what is parsed already; `binary` is what follows the JSON.
+Result<InferRequest> read_infer(const simdjson::dom::element& root, std::string_view binary,
+                                const Signature& signature, const Regions* regions);
+
 // A flat list, or lists nested as the shape says.
 Result<void> fill_json(TensorView& view, const simdjson::dom::element& data, InferRequest& request);
 

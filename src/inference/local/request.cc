@@ -1,11 +1,11 @@
 #include "inference/local/request.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 
 #include "inference/http/codec.h"
-#include "inference/http/json_values.h"
-#include "inference/input.h"
+#include "inference/http/tensor_input.h"
 #include "inference/route.h"
 
 namespace holdfast::inference {
@@ -16,10 +16,24 @@ namespace dom = simdjson::dom;
 struct Message {
   std::string registers, unregisters, model, version;
   uint64_t size = 0;
+  // Of an infer request whose model is in memory.
+  Route route;
+  InferRequest parsed;
 };
 
-// The strings are copied: the document lasts only until this thread parses another.
-Result<Message> read(std::string_view text) {
+Result<void> read_request(const dom::element& root, Repository& repository, const Regions& regions,
+                          Message& message) {
+  TRY(const int64_t version, parse_version(message.version));
+  auto route = find_route(repository, message.model, version);
+  if (!route && route.error().reason() == kEvictedReason) return {};
+  if (!route) return std::unexpected(std::move(route).error());
+  message.route = *std::move(route);
+  TRY(message.parsed, read_infer(root, "", message.route.loaded->accepts, &regions));
+  return {};
+}
+
+// Whole in one step: the document lasts only until this thread parses another.
+Result<Message> read(std::string_view text, Repository& repository, const Regions& regions) {
   JsonDocument document;
   TRY(const dom::element root, document.parse(text));
   if (!root.is_object()) return fail(Code::invalid_argument, "a message is an object");
@@ -40,6 +54,9 @@ Result<Message> read(std::string_view text) {
   if (kinds != 1)
     return fail(Code::invalid_argument,
                 "a message has one of 'register', 'unregister', 'model_name'");
+  if (!message.model.empty()) {
+    TRY_VOID(read_request(root, repository, regions, message));
+  }
   return message;
 }
 
@@ -63,13 +80,17 @@ Result<void> store(Regions& regions, RequestedOutput& wanted, const Tensor& tens
   return {};
 }
 
-Task<Result<std::string>> infer(Repository& repository, Regions& regions, const Message& message,
+Task<Result<std::string>> infer(Repository& repository, Regions& regions, Message message,
                                 std::string_view text, const std::function<bool()>& gone) {
   const MonoTime start = std::chrono::steady_clock::now();
-  CO_TRY(const int64_t version, parse_version(message.version));
-  CO_TRY(Route route, co_await route_to(repository, message.model, version));
+  Route& route = message.route;
+  InferRequest& parsed = message.parsed;
+  if (!route.loaded) {
+    CO_TRY(const int64_t version, parse_version(message.version));
+    CO_TRY(route, co_await route_to(repository, message.model, version));
+    CO_TRY(parsed, parse_infer(text, std::nullopt, route.loaded->accepts, &regions));
+  }
   const LoadedPtr loaded = route.loaded;  // what was parsed refers to it
-  CO_TRY(InferRequest parsed, parse_infer(text, std::nullopt, loaded->accepts, &regions));
   std::vector<std::string> wanted;
   wanted.reserve(parsed.outputs.size());
   for (const RequestedOutput& output : parsed.outputs) wanted.push_back(output.name);
@@ -96,7 +117,7 @@ Task<Result<std::string>> infer(Repository& repository, Regions& regions, const 
 
 Task<Result<std::string>> handle(Repository& repository, Regions& regions, std::string_view text,
                                  const std::vector<Fd>& passed, const std::function<bool()>& gone) {
-  CO_TRY(const Message message, read(text));
+  CO_TRY(Message message, read(text, repository, regions));
   if (passed.size() != (message.registers.empty() ? 0 : 1))
     co_return fail(Code::invalid_argument,
                    "one descriptor comes with a region that is registered, and none otherwise");
@@ -108,7 +129,7 @@ Task<Result<std::string>> handle(Repository& repository, Regions& regions, std::
     CO_TRY_VOID(regions.remove(message.unregisters));
     co_return "{\"unregistered\":" + json_text(message.unregisters) + "}";
   }
-  co_return co_await infer(repository, regions, message, text, gone);
+  co_return co_await infer(repository, regions, std::move(message), text, gone);
 }
 
 }  // namespace
