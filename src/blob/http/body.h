@@ -7,7 +7,7 @@ namespace holdfast::blob {
 
 struct Received {
   store::StagedContent content;
-  std::string md5;  // raw
+  std::string md5;  // raw; empty where a part of a blob came without one
   uint64_t crc64 = 0;
   bool crc_asked = false;
 };

@@ -38,16 +38,19 @@ Error body_too_large(uint64_t limit) {
 class BodySource final : public ByteSource {
  public:
   BodySource(Connection& connection, Parser<true>& parser, uint64_t limit, bool expect_continue)
-      : connection_(connection),
-        parser_(parser),
-        limit_(limit),
-        expect_continue_(expect_continue) {}
+      : connection_(connection), parser_(parser), limit_(limit), expect_continue_(expect_continue) {
+    if (!parser.chunked()) left_ = parser.content_length() ? *parser.content_length() : 0;
+  }
 
   Task<Result<size_t>> read(std::span<std::byte> into) override {
     if (expect_continue_) {
       expect_continue_ = false;
       static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
       CO_TRY_VOID(co_await connection_.stream.write(as_bytes(go_on)));
+    }
+    if (left_) {
+      const auto room = into.first(std::min<uint64_t>(into.size(), *left_));
+      co_return co_await read_announced(room);
     }
     parser_.room = into;
     while (!parser_.is_done() && parser_.room.size() == into.size() && !into.empty()) {
@@ -72,14 +75,44 @@ class BodySource final : public ByteSource {
     co_return into.size() - parser_.room.size();
   }
 
-  bool finished() const { return parser_.is_done(); }
+  bool finished() const { return left_ ? *left_ == 0 : parser_.is_done(); }
   bool untouched() const { return expect_continue_; }
 
  private:
+  // A body of a known length is its bytes: there is nothing to parse, and what is not in the buffer
+  // yet goes past it.
+  Task<Result<size_t>> read_announced(std::span<std::byte> into) {
+    if (into.empty()) co_return size_t{0};
+    size_t count = 0;
+    if (connection_.available() == 0) {
+      if (cut_) co_return fail(Code::unavailable, "the body was cut short");
+      connection_.expect_within(connection_.options_.body_timeout);
+      size_t came = 0;
+      if (into.size() >= kReadSize) {
+        CO_TRY(came, co_await connection_.receive(into));
+        count = came;
+      } else {
+        CO_TRY(came, co_await connection_.fill());
+      }
+      // The end of a stream is told once; a read behind it would wait for the deadline.
+      cut_ = came == 0;
+      if (cut_) co_return fail(Code::unavailable, "the body was cut short");
+      connection_.expect_nothing();  // what the handler does with the bytes has its own deadlines
+    }
+    if (count == 0) {
+      count = std::min(into.size(), connection_.available());
+      std::memcpy(into.data(), connection_.buffer_.data() + connection_.begin_, count);
+      connection_.begin_ += count;
+    }
+    *left_ -= count;
+    co_return count;
+  }
+
   Connection& connection_;
   Parser<true>& parser_;
   uint64_t limit_;
   bool expect_continue_;
+  std::optional<uint64_t> left_;  // nullopt: chunked
   bool cut_ = false;
 };
 
@@ -117,9 +150,14 @@ Task<Result<size_t>> Connection::fill() {
   }
   if (end_ == buffer_.size()) buffer_.resize(buffer_.size() * 2);
   const auto room = std::as_writable_bytes(std::span(buffer_.data() + end_, buffer_.size() - end_));
+  CO_TRY(const size_t count, co_await receive(room));
+  end_ += count;
+  co_return count;
+}
+
+Task<Result<size_t>> Connection::receive(std::span<std::byte> room) {
   auto count = co_await stream.read_some(room);
   if (!count && timed_out_) co_return fail(Code::timed_out, "the peer sent nothing in time");
-  if (count) end_ += *count;
   co_return count;
 }
 

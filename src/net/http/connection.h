@@ -26,8 +26,10 @@ class Connection {
   // when it is idle and the server stops.
   void check(MonoTime now);
 
-  // For the body source: reads more bytes into the buffer. 0 at the peer's end.
+  // For the body source: reads more bytes into the buffer, or past it into `room`. 0 at the peer's
+  // end.
   Task<Result<size_t>> fill();
+  Task<Result<size_t>> receive(std::span<std::byte> room);
   void expect_within(std::chrono::seconds time);
   void expect_nothing() { deadline_ = MonoTime::max(); }  // the peer is not being waited for
 

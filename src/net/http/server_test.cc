@@ -142,6 +142,18 @@ TEST_F(HttpServer, AnUnreadBodyDoesNotDisturbTheNextRequest) {
   EXPECT_TRUE(got.ends_with("last")) << got;
 }
 
+TEST_F(HttpServer, ALongBodyEndsWhereTheNextRequestBegins) {
+  LoopbackServer server(router);
+  std::string body(300'000, '\0');
+  for (size_t i = 0; i < body.size(); ++i) body[i] = static_cast<char>('a' + i / 7 % 26);
+  const std::string got = exchange_raw(
+      server.server().port(),
+      "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\n" + body +
+          "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nConnection: close\r\n\r\nlast");
+  EXPECT_NE(got.find("\r\n\r\n" + body + "HTTP/1.1 200"), std::string::npos);
+  EXPECT_TRUE(got.ends_with("last"));
+}
+
 TEST_F(HttpServer, LimitsHaveTheirStatus) {
   ServerOptions options;
   options.max_header_bytes = 1024;

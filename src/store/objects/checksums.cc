@@ -102,9 +102,11 @@ uint64_t table_entry(std::string_view table, uint64_t block) {
 Result<std::optional<BadBlock>> bad_block(int fd, uint64_t size, std::string_view table,
                                           uint64_t first, uint64_t last) {
   const uint64_t begin = first * kBlock, end = std::min(size, (last + 1) * kBlock);
-  void* const map = ::mmap(nullptr, end - begin, PROT_READ, MAP_SHARED | MAP_POPULATE, fd,
-                           static_cast<off_t>(begin));
+  // Not MAP_POPULATE: it walks page by page, where a fault maps all of a stretch that is in memory.
+  void* const map =
+      ::mmap(nullptr, end - begin, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(begin));
   if (map == MAP_FAILED) return std::unexpected(errno_error(errno, "map a content"));
+  (void)::madvise(map, end - begin, MADV_SEQUENTIAL);  // what is not in memory is read far ahead
   Walk w{static_cast<const std::byte*>(map), end - begin, table, first, false};
   const bool readable = survive_bus_error(walk, &w);
   ::munmap(map, end - begin);

@@ -60,6 +60,43 @@ TEST_F(FileObjects, AFileGoesWithItsLastHolder) {
   EXPECT_EQ(files(), 0u);
 }
 
+// Parts go to the disk while the next are taken: sizes around their borders.
+TEST_F(FileObjects, PartsBecomeOneFile) {
+  constexpr size_t kPart = 512 << 10;
+  for (size_t size : {kPart - 1, kPart, kPart + 1, 2 * kPart, 3 * kPart + 4097}) {
+    const std::string bytes = text(size, 'a');
+    const ContentId id = put(bytes);
+    EXPECT_EQ(read(*find(id)), bytes) << size;
+    EXPECT_TRUE(run_task(objects->verify(id))) << size;
+  }
+  EXPECT_EQ(files(), 5u);
+}
+
+TEST_F(FileObjects, AnAbandonedContentLeavesNoFile) {
+  const auto abandon = [](ObjectStore& on) -> Task<Result<void>> {
+    CO_TRY(auto writer, co_await on.create(std::nullopt));
+    const std::string bytes = text(1 << 20, 'a');
+    co_return co_await writer->append(as_bytes(bytes));
+  };
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(run_task(abandon(*objects)));
+  objects.reset();  // what was under way is at its end
+  EXPECT_EQ(files(), 0u);
+}
+
+TEST_F(FileObjects, AFailedWriteIsToldAtTheEndAtTheLatest) {
+  fs::remove_all(folder.path / "content/files");
+  std::ofstream(folder.path / "content/files") << "no folder";
+  for (size_t size : {5000u, 600'000u, 3'000'000u}) {
+    const auto work = [size](ObjectStore& on) -> Task<Result<StagedContent>> {
+      CO_TRY(auto writer, co_await on.create(std::nullopt));
+      const std::string bytes = text(size, 'a');
+      CO_TRY_VOID(co_await writer->append(as_bytes(bytes)));
+      co_return co_await writer->finish();
+    };
+    EXPECT_FALSE(run_task(work(*objects))) << size;
+  }
+}
+
 // Bytes between finish() and add() are held by no row; a sweep that empties their segment must
 // leave them.
 TEST_F(FileObjects, ASweepSparesWhatIsStaged) {

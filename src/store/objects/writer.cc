@@ -3,12 +3,109 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 
 #include "base/digest.h"
 #include "store/objects/planted.h"
 
 namespace holdfast::store {
+namespace {
+
+constexpr size_t kPart = 512 << 10;
+constexpr size_t kAlignment = 4096;  // of memory and offsets, for direct writes
+
+class Part {
+ public:
+  Part() : bytes_(static_cast<std::byte*>(std::aligned_alloc(kAlignment, kPart)), &std::free) {}
+  // Takes what fits; returns how much that was.
+  size_t take(ByteView bytes) {
+    const size_t count = std::min(bytes.size(), kPart - size_);
+    std::memcpy(bytes_.get() + size_, bytes.data(), count);
+    size_ += count;
+    return count;
+  }
+  void clear() { size_ = 0; }
+  bool full() const { return size_ == kPart; }
+  ByteView view() const { return {bytes_.get(), size_}; }
+
+ private:
+  std::unique_ptr<std::byte, void (*)(void*)> bytes_;
+  size_t size_ = 0;
+};
+
+}  // namespace
+
+// Held by the writer and by the work under way on the pool, which has `writing` and all below it.
+class FileContentWriter::File {
+ public:
+  explicit File(const std::string& files) {
+    const std::string name = hex(as_bytes(random_bytes(16)));
+    staged_.file = name.substr(0, 2) + "/" + name;
+    path_ = files + "/" + staged_.file;
+  }
+  ~File() {
+    if (fd_ && !finished_) ::unlink(path_.c_str());
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  Part filling;  // the writer's
+  Part writing;
+
+  Result<void> put(const DiskSpace& space) {
+    const ByteView bytes = writing.view();
+    TRY_VOID(space.has(bytes.size()));
+    if (!fd_) {
+      TRY_VOID(make_directories(folder(), 0750));
+      TRY(fd_, open_file(path_, O_WRONLY | O_CREAT | O_EXCL, 0640));
+    }
+    sums_.add(bytes);
+    if (!writing.full() || !put_directly(bytes)) {
+      TRY_VOID(through_cache(bytes));
+    }
+    staged_.size += bytes.size();
+    return {};
+  }
+
+  Result<StagedContent> finish() {
+    const std::string table = sums_.finish();
+    staged_.crc = Crc64::of(as_bytes(table));
+    TRY_VOID(through_cache(as_bytes(table)));
+    TRY_VOID(sync_data(fd_.get()));
+    TRY_VOID(sync_directory(folder()));
+    TRY_VOID(planted::publish(path_));
+    finished_ = true;
+    return staged_;
+  }
+
+ private:
+  std::filesystem::path folder() const { return std::filesystem::path(path_).parent_path(); }
+  bool direct(bool on) {
+    const int flags = ::fcntl(fd_.get(), F_GETFL);
+    return ::fcntl(fd_.get(), F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
+  }
+  // Past the page cache: copying into pages that nothing used before costs several times the write.
+  // False: not all of it was written. Not every file system can.
+  bool put_directly(ByteView bytes) {
+    if (!direct(true)) return false;
+    const auto at = static_cast<off_t>(staged_.size);
+    const ssize_t count = ::pwrite(fd_.get(), bytes.data(), bytes.size(), at);
+    return count == static_cast<ssize_t>(bytes.size());
+  }
+  Result<void> through_cache(ByteView bytes) {
+    (void)direct(false);  // where it stays, the write fails
+    return write_all(fd_.get(), bytes, static_cast<int64_t>(staged_.size));
+  }
+
+  std::string path_;
+  Fd fd_;
+  StagedContent staged_;
+  BlockSums sums_;
+  bool finished_ = false;
+};
 
 FileContentWriter::FileContentWriter(Segments& segments, BlockingPool& pool, const DiskSpace& space,
                                      std::string files, uint64_t small_limit)
@@ -18,54 +115,49 @@ FileContentWriter::FileContentWriter(Segments& segments, BlockingPool& pool, con
       files_(std::move(files)),
       small_limit_(small_limit) {}
 
-FileContentWriter::~FileContentWriter() {
-  if (fd_ && !finished_) ::unlink(path().c_str());
-}
+FileContentWriter::~FileContentWriter() = default;
 
 Task<Result<void>> FileContentWriter::append(ByteView bytes) {
-  staged_.size += bytes.size();
-  if (!fd_ && staged_.size <= small_limit_) {
+  size_ += bytes.size();
+  if (size_ <= small_limit_) {
     small_.append(as_text(bytes));
     co_return Result<void>();
   }
-  auto work = [this, bytes]() -> Result<void> {
-    TRY_VOID(space_.has(bytes.size()));
-    if (!fd_) {
-      TRY_VOID(begin_file());
-      TRY_VOID(put(as_bytes(small_)));
-      small_.clear();
+  if (!file_) {
+    file_ = std::make_shared<File>(files_);
+    const std::string first = std::move(small_);
+    CO_TRY_VOID(co_await fill(as_bytes(first)));
+  }
+  co_return co_await fill(bytes);
+}
+
+Task<Result<void>> FileContentWriter::fill(ByteView bytes) {
+  while (!bytes.empty()) {
+    bytes = bytes.subspan(file_->filling.take(bytes));
+    if (file_->filling.full()) {
+      CO_TRY_VOID(co_await hand_over());
     }
-    return put(bytes);
-  };
-  co_return co_await pool_.run(std::move(work));
+  }
+  co_return Result<void>();
+}
+
+// The part goes to the disk once the one before it did.
+Task<Result<void>> FileContentWriter::hand_over() {
+  CO_TRY_VOID(co_await writing_.wait());
+  std::swap(file_->filling, file_->writing);
+  file_->filling.clear();
+  writing_.start(pool_, [file = file_, &space = space_] { return file->put(space); });
+  co_return Result<void>();
 }
 
 Task<Result<StagedContent>> FileContentWriter::finish() {
-  if (!fd_) co_return co_await segments_.append(std::move(small_));
-  auto work = [this]() -> Result<StagedContent> {
-    const std::string table = sums_.finish();
-    staged_.crc = Crc64::of(as_bytes(table));
-    TRY_VOID(write_all(fd_.get(), as_bytes(table)));
-    TRY_VOID(sync_data(fd_.get()));
-    TRY_VOID(sync_directory(std::filesystem::path(path()).parent_path()));
-    TRY_VOID(planted::publish(path()));
-    finished_ = true;
-    return staged_;
-  };
+  if (!file_) co_return co_await segments_.append(std::move(small_));
+  if (!file_->filling.view().empty()) {
+    CO_TRY_VOID(co_await hand_over());
+  }
+  CO_TRY_VOID(co_await writing_.wait());
+  auto work = [file = file_] { return file->finish(); };
   co_return co_await pool_.run(std::move(work));
-}
-
-Result<void> FileContentWriter::begin_file() {
-  const std::string name = hex(as_bytes(random_bytes(16)));
-  staged_.file = name.substr(0, 2) + "/" + name;
-  TRY_VOID(make_directories(files_ + "/" + name.substr(0, 2), 0750));
-  TRY(fd_, open_file(path(), O_WRONLY | O_CREAT | O_EXCL, 0640));
-  return {};
-}
-
-Result<void> FileContentWriter::put(ByteView bytes) {
-  sums_.add(bytes);
-  return write_all(fd_.get(), bytes);
 }
 
 }  // namespace holdfast::store

@@ -1,13 +1,16 @@
-// Writes one content: small ones wait in memory for one append to a segment; at the limit they go
-// over to a file. For store/objects alone.
+// Writes one content: small ones wait in memory for one append to a segment; larger ones go over to
+// a file, in parts: while one is on its way to the disk, the next is taken. For store/objects
+// alone.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "net/runtime.h"
 #include "store/objects/checksums.h"
 #include "store/objects/disk_space.h"
 #include "store/objects/segments.h"
+#include "store/objects/work_ahead.h"
 
 namespace holdfast::store {
 
@@ -17,24 +20,24 @@ class FileContentWriter final : public ContentWriter {
   FileContentWriter(Segments& segments, BlockingPool& pool, const DiskSpace& space,
                     std::string files, uint64_t small_limit);
   ~FileContentWriter() override;
+  // The error may be that of bytes which an earlier call took.
   Task<Result<void>> append(ByteView bytes) override;
   Task<Result<StagedContent>> finish() override;
 
  private:
-  std::string path() const { return files_ + "/" + staged_.file; }
-  Result<void> begin_file();
-  Result<void> put(ByteView bytes);
+  class File;
+  Task<Result<void>> fill(ByteView bytes);
+  Task<Result<void>> hand_over();
 
   Segments& segments_;
   BlockingPool& pool_;
   const DiskSpace& space_;
   const std::string files_;
   const uint64_t small_limit_;
+  uint64_t size_ = 0;
   std::string small_;
-  Fd fd_;
-  StagedContent staged_;
-  BlockSums sums_;
-  bool finished_ = false;
+  std::shared_ptr<File> file_;  // once the content is large
+  WorkAhead writing_;
 };
 
 }  // namespace holdfast::store
