@@ -195,6 +195,7 @@ std::string_view trim(std::string_view text) {
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
   std::vector<std::string_view> parts;
+  parts.reserve(8);
   for (size_t start = 0;;) {
     const size_t end = text.find(separator, start);
     parts.push_back(text.substr(start, end - start));

@@ -9,6 +9,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <random>
 
 namespace holdfast {
@@ -46,6 +47,7 @@ struct Mac {
   Mac& operator=(const Mac&) = delete;
   ~Mac() { EVP_MAC_CTX_free(evp); }
   EVP_MAC_CTX* evp = nullptr;
+  std::optional<std::string> key;  // of the last message
 };
 
 }  // namespace
@@ -86,10 +88,14 @@ std::string hash(HashKind kind, ByteView bytes) {
 std::string hmac_sha256(ByteView key, ByteView message) {
   unsigned char out[EVP_MAX_MD_SIZE];
   size_t size = 0;
-  thread_local const Mac mac;
-  // An empty key must not look like none, which would be the one before.
-  const void* bytes = key.empty() ? "" : static_cast<const void*>(key.data());
-  if (EVP_MAC_init(mac.evp, static_cast<const unsigned char*>(bytes), key.size(), nullptr) != 1 ||
+  thread_local Mac mac;
+  // One key signs many messages in a row, and preparing it costs as much as a short message: no key
+  // is the one before. So an empty one must not look like none.
+  const bool same = mac.key == as_text(key);
+  const void* bytes = same ? nullptr : key.empty() ? "" : static_cast<const void*>(key.data());
+  if (!same) mac.key = as_text(key);
+  if (EVP_MAC_init(mac.evp, static_cast<const unsigned char*>(bytes), same ? 0 : key.size(),
+                   nullptr) != 1 ||
       EVP_MAC_update(mac.evp, reinterpret_cast<const unsigned char*>(message.data()),
                      message.size()) != 1 ||
       EVP_MAC_final(mac.evp, out, &size, sizeof out) != 1)

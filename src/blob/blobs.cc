@@ -121,9 +121,10 @@ Task<Result<Info>> Blobs::put_blob(BlobKey key, store::StagedContent content, Ne
 }
 
 Task<Result<Info>> Blobs::blob(BlobKey key, Conditions conditions) {
-  auto work = [this, key, conditions](Tx& tx) -> Result<Info> {
-    TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-    TRY(auto there, find_blob(tx, in.id, key, clock_.now()));
+  auto work = [this, key = std::move(key),
+               conditions = std::move(conditions)](Tx& tx) -> Result<Info> {
+    TRY(const int64_t container, find_container_id(tx, key.account, key.container));
+    TRY(auto there, find_blob(tx, container, key, clock_.now()));
     if (!there) return blob_not_found(key);
     TRY_VOID(check_read(conditions, there->info));
     TRY_VOID(may_read(there->info.lease, conditions.lease_id, clock_.now(), Leased::blob));
@@ -145,9 +146,10 @@ Task<Result<void>> Blobs::may_replace(BlobKey key, Conditions conditions) {
 }
 
 Task<Result<OpenBlob>> Blobs::open_blob(BlobKey key, Conditions conditions, Range wanted) {
-  auto work = [this, key, conditions, wanted](Tx& tx) -> Result<OpenBlob> {
-    TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-    TRY(auto there, find_blob(tx, in.id, key, clock_.now()));
+  auto work = [this, key = std::move(key), conditions = std::move(conditions),
+               wanted](Tx& tx) -> Result<OpenBlob> {
+    TRY(const int64_t container, find_container_id(tx, key.account, key.container));
+    TRY(auto there, find_blob(tx, container, key, clock_.now()));
     if (!there) return blob_not_found(key);
     TRY_VOID(check_read(conditions, there->info));
     TRY_VOID(may_read(there->info.lease, conditions.lease_id, clock_.now(), Leased::blob));

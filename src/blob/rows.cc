@@ -63,6 +63,15 @@ Pairs pairs_from_json(std::string_view text) {
   return pairs;
 }
 
+namespace {
+
+std::unexpected<Error> container_not_found(std::string_view name) {
+  return fail(Code::not_found, "container_not_found",
+              "there is no container '" + std::string(name) + "'");
+}
+
+}  // namespace
+
 int64_t nanos(WallTime time) {
   return time.time_since_epoch().count();
 }
@@ -85,10 +94,19 @@ Result<FoundContainer> find_container(store::Tx& tx, std::string_view account,
                 found.info.access = std::string(row.text(8));
                 return false;
               }));
-  if (found.id == 0)
-    return fail(Code::not_found, "container_not_found",
-                "there is no container '" + std::string(name) + "'");
+  if (found.id == 0) return container_not_found(name);
   return found;
+}
+
+Result<int64_t> find_container_id(store::Tx& tx, std::string_view account, std::string_view name) {
+  int64_t id = 0;
+  TRY_VOID(tx.each("SELECT id FROM container WHERE account = ? AND name = ?", {account, name},
+                   [&](const store::Row& row) {
+                     id = row.integer(0);
+                     return false;
+                   }));
+  if (id == 0) return container_not_found(name);
+  return id;
 }
 
 std::unexpected<Error> blob_not_found(const BlobKey& key) {

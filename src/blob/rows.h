@@ -16,6 +16,9 @@ struct FoundContainer {
 Result<FoundContainer> find_container(store::Tx& tx, std::string_view account,
                                       std::string_view name);
 
+// The id alone, which its index tells. not_found "container_not_found".
+Result<int64_t> find_container_id(store::Tx& tx, std::string_view account, std::string_view name);
+
 struct FoundBlob {
   store::ContentId content{};
   Info info;

@@ -13,31 +13,35 @@ std::unexpected<Error> refuse(std::string_view reason, std::string text) {
   return fail(Code::denied, reason, std::move(text));
 }
 
-std::string field(const http::Request& request, std::string_view name) {
-  return std::string(request.query_value(name).value_or(""));
+std::string_view field(const http::Request& request, std::string_view name) {
+  return request.query_value(name).value_or("");
 }
 
+using Lines = std::vector<std::string_view>;
+
 // Joins with line feeds, none at the end.
-std::string lines(const std::vector<std::string>& parts) {
+std::string joined(const Lines& parts) {
   std::string out;
-  for (size_t i = 0; i < parts.size(); ++i) out += (i == 0 ? "" : "\n") + parts[i];
+  out.reserve(512);
+  for (const std::string_view part : parts) (out += part) += '\n';
+  if (!out.empty()) out.pop_back();
   return out;
 }
 
 // What is signed of a snapshot or version: its time, where the signature is for that one alone.
-std::string signed_time(const auto& get) {
-  const std::string type = get("sr");
-  return type == "bs" ? get("snapshot") : type == "bv" ? get("versionid") : std::string();
+std::string_view signed_time(const auto& get) {
+  const std::string_view type = get("sr");
+  return type == "bs" ? get("snapshot") : type == "bv" ? get("versionid") : std::string_view();
 }
 
 std::string service_text(const std::string& resource, const auto& get) {
-  const std::string version = get("sv");
-  std::vector<std::string> parts = {get("sp"), get("st"),  get("se"),  resource,
-                                    get("si"), get("sip"), get("spr"), version};
+  const std::string_view version = get("sv");
+  Lines parts = {get("sp"), get("st"),  get("se"),  resource,
+                 get("si"), get("sip"), get("spr"), version};
   if (version >= "2018-11-09") parts.insert(parts.end(), {get("sr"), signed_time(get)});
   if (version >= "2020-12-06") parts.push_back(get("ses"));
   for (const char* name : {"rscc", "rscd", "rsce", "rscl", "rsct"}) parts.push_back(get(name));
-  return lines(parts);
+  return joined(parts);
 }
 
 // srh and srq: names of headers or query parameters whose values are signed, with commas between.
@@ -53,9 +57,9 @@ std::vector<std::pair<std::string, std::string>> named(std::string_view list, co
 
 std::string delegated_text(const http::Request& request, const std::string& resource) {
   const auto get = [&](std::string_view name) { return field(request, name); };
-  const std::string version = get("sv");
-  std::vector<std::string> parts = {get("sp"),    get("st"),  get("se"),  resource,   get("skoid"),
-                                    get("sktid"), get("skt"), get("ske"), get("sks"), get("skv")};
+  const std::string_view version = get("sv");
+  Lines parts = {get("sp"),    get("st"),  get("se"),  resource,   get("skoid"),
+                 get("sktid"), get("skt"), get("ske"), get("sks"), get("skv")};
   const auto add = [&](std::initializer_list<const char*> names) {
     for (const char* name : names) parts.push_back(get(name));
   };
@@ -64,8 +68,8 @@ std::string delegated_text(const http::Request& request, const std::string& reso
   add({"sip", "spr", "sv", "sr"});
   parts.push_back(signed_time(get));
   if (version >= "2020-12-06") add({"ses"});
+  std::string headers, queries;
   if (version >= "2026-04-06") {
-    std::string headers, queries;
     for (const auto& [name, value] : named(get("srh"), [&](const std::string& one) {
            return std::string(request.headers.get_or(one, ""));
          }))
@@ -74,15 +78,15 @@ std::string delegated_text(const http::Request& request, const std::string& reso
     parts.insert(parts.end(), {headers, queries});
   }
   add({"rscc", "rscd", "rsce", "rscl", "rsct"});
-  return lines(parts);
+  return joined(parts);
 }
 
 std::string account_text(std::string_view account, const auto& get) {
-  std::vector<std::string> parts = {std::string(account), get("sp"),  get("ss"),
-                                    get("srt"),           get("st"),  get("se"),
-                                    get("sip"),           get("spr"), get("sv")};
+  Lines parts = {account,   get("sp"),  get("ss"),  get("srt"), get("st"),
+                 get("se"), get("sip"), get("spr"), get("sv")};
   if (get("sv") >= "2020-12-06") parts.push_back(get("ses"));
-  return lines(parts) + "\n";
+  parts.emplace_back();  // this text alone ends with a line feed
+  return joined(parts);
 }
 
 std::string canonical_name(std::string_view account, const std::string& container,
@@ -94,7 +98,7 @@ std::string canonical_name(std::string_view account, const std::string& containe
 // sdd says.
 Result<std::string> signed_resource(std::string_view account, const Wanted& wanted,
                                     const auto& get) {
-  const std::string type = get("sr");
+  const std::string_view type = get("sr");
   std::string blob = type == "c" ? std::string() : wanted.blob;
   if ((type == "bs" || type == "bv") && signed_time(get).empty())
     return refuse("sas_resource", "this signature is for a snapshot or version alone");
@@ -111,30 +115,32 @@ Result<std::string> signed_resource(std::string_view account, const Wanted& want
 }
 
 // sp, st or se: of the signature or of its policy, never of both.
-Result<std::string> granted(const http::Request& request, std::string_view name,
-                            const std::string& stored) {
-  std::string own = field(request, name);
+Result<std::string_view> granted(const http::Request& request, std::string_view name,
+                                 std::string_view stored) {
+  const std::string_view own = field(request, name);
   if (!own.empty() && !stored.empty())
     return refuse("authentication_failed", "the field " + std::string(name) +
                                                " is in the signature and in its access policy");
   return own.empty() ? stored : own;
 }
 
-Result<void> check_time(const std::string& start, const std::string& end, const Clock& clock) {
+Result<void> check_time(std::string_view start, std::string_view end, const Clock& clock) {
   const WallTime now = clock.now();
   const auto expiry = parse_rfc3339(end);
   if (!expiry)
     return fail(Code::invalid_argument, "sas_query", "the signature has no valid expiry (se)");
   if (now >= *expiry)
-    return refuse("authentication_failed",
-                  "Signature not valid in the specified time frame: it expired at " + end);
+    return refuse(
+        "authentication_failed",
+        "Signature not valid in the specified time frame: it expired at " + std::string(end));
   if (!start.empty()) {
     const auto from = parse_rfc3339(start);
     if (!from)
       return fail(Code::invalid_argument, "sas_query", "the signature's start (st) is not a time");
     if (now < *from)
-      return refuse("authentication_failed",
-                    "Signature not valid in the specified time frame: it starts at " + start);
+      return refuse(
+          "authentication_failed",
+          "Signature not valid in the specified time frame: it starts at " + std::string(start));
   }
   return {};
 }
@@ -155,7 +161,7 @@ std::optional<uint32_t> ipv4(std::string_view text) {
 Result<void> check_origin(const http::Request& request) {
   if (field(request, "spr") == "https" && !request.tls)
     return refuse("sas_protocol", "this signature is for https alone");
-  const std::string range = field(request, "sip");
+  const std::string_view range = field(request, "sip");
   if (range.empty()) return {};
   const auto ends = split(range, '-');
   const auto low = ipv4(ends.front()), high = ipv4(ends.back());
@@ -166,7 +172,7 @@ Result<void> check_origin(const http::Request& request) {
 }
 
 Result<void> check_reach(const http::Request& request, const Wanted& wanted) {
-  const std::string type = field(request, "sr");
+  const std::string_view type = field(request, "sr");
   if (type.empty()) {
     if (field(request, "ss").find('b') == std::string::npos)
       return refuse("sas_service", "this signature is not for blob storage (ss)");
@@ -176,7 +182,8 @@ Result<void> check_reach(const http::Request& request, const Wanted& wanted) {
     return {};
   }
   if (type != "c" && type != "b" && type != "bs" && type != "bv" && type != "d")
-    return fail(Code::invalid_argument, "sas_query", "there is no signature for sr=" + type);
+    return fail(Code::invalid_argument, "sas_query",
+                "there is no signature for sr=" + std::string(type));
   const bool fits = type == "c" ? (wanted.permission == 0 || wanted.resource == 'o' ||
                                    wanted.permission == 'l' || wanted.permission == 'f')
                                 : wanted.resource == 'o';
@@ -199,7 +206,7 @@ Result<SasGrant> verify_sas(const http::Request& request, std::string_view accou
   if (get("sv").size() != 10)
     return fail(Code::invalid_argument, "sas_query", "the signature has no valid version (sv)");
   const bool delegated = !get("skoid").empty();
-  const std::string type = get("sr");
+  const std::string_view type = get("sr");
   if (delegated && (!wanted.delegated || type.empty() || get("sv") < "2018-11-09"))
     return fail(
         Code::invalid_argument, "sas_query",
@@ -209,22 +216,25 @@ Result<SasGrant> verify_sas(const http::Request& request, std::string_view accou
   const std::string text = delegated      ? delegated_text(request, resource)
                            : type.empty() ? account_text(account, get)
                                           : service_text(resource, get);
-  std::string wanted_signature = get("sig");
+  std::string wanted_signature(get("sig"));
   std::ranges::replace(wanted_signature, ' ', '+');  // base64 that was sent as it is
-  const KeyPair own = delegated ? KeyPair{wanted.delegated->key, std::string()} : keys;
+  KeyPair delegation;
+  if (delegated) delegation[0] = wanted.delegated->key;
+  const KeyPair& own = delegated ? delegation : keys;
   // Which of the two keys it was is no secret from who holds it.
   const bool right = std::ranges::any_of(own, [&](const std::string& key) {
     return !key.empty() && equal_constant_time(sign(key, text), wanted_signature);
   });
   if (!right)
     return refuse(kSignatureMismatch, "Signature did not match. String to sign used was " + text);
-  const std::string id = get("si");
+  const std::string_view id = get("si");
   if (!id.empty() && (!wanted.policy || type.empty()))
-    return refuse("authentication_failed", "there is no stored access policy '" + id + "'");
+    return refuse("authentication_failed",
+                  "there is no stored access policy '" + std::string(id) + "'");
   const StoredPolicy policy = wanted.policy.value_or(StoredPolicy("", "", ""));
-  TRY(const std::string permissions, granted(request, "sp", policy.permissions));
-  TRY(const std::string start, granted(request, "st", policy.start));
-  TRY(const std::string end, granted(request, "se", policy.expiry));
+  TRY(const std::string_view permissions, granted(request, "sp", policy.permissions));
+  TRY(const std::string_view start, granted(request, "st", policy.start));
+  TRY(const std::string_view end, granted(request, "se", policy.expiry));
   TRY_VOID(check_time(start, end, clock));
   TRY_VOID(check_origin(request));
   TRY_VOID(check_reach(request, wanted));
@@ -253,7 +263,7 @@ Result<SasGrant> verify_sas(const http::Request& request, std::string_view accou
       {"rscl", "Content-Language"},
       {"rsct", "Content-Type"}};
   for (const auto& [name, header] : overrides) {
-    if (const std::string value = get(name); !value.empty())
+    if (const std::string_view value = get(name); !value.empty())
       grant.overrides.emplace_back(header, value);
   }
   return grant;
@@ -273,11 +283,11 @@ std::string make_sas(std::string_view account, std::string_view key, const SasRe
   fields.emplace_back("se", format_rfc3339(request.expiry, 0));
   if (!request.ip.empty()) fields.emplace_back("sip", request.ip);
   if (!request.protocol.empty()) fields.emplace_back("spr", request.protocol);
-  const auto get = [&](std::string_view name) {
+  const auto get = [&](std::string_view name) -> std::string_view {
     for (const auto& [known, value] : fields) {
       if (known == name) return value;
     }
-    return std::string();
+    return {};
   };
   const std::string text =
       of_account ? account_text(account, get)

@@ -94,17 +94,26 @@ Result<std::optional<WallTime>> time_in(const http::Request& request, std::strin
   return *time;
 }
 
-Result<Conditions> http_conditions(const http::Request& request, const std::string& prefix) {
+struct ConditionHeaders {
+  std::string_view match, none_match, modified, unmodified, tags;
+};
+constexpr ConditionHeaders kOwn{"If-Match", "If-None-Match", "If-Modified-Since",
+                                "If-Unmodified-Since", "x-ms-if-tags"};
+constexpr ConditionHeaders kSource{"x-ms-source-If-Match", "x-ms-source-If-None-Match",
+                                   "x-ms-source-If-Modified-Since",
+                                   "x-ms-source-If-Unmodified-Since", "x-ms-source-if-tags"};
+
+Result<Conditions> conditions_in(const http::Request& request, const ConditionHeaders& names) {
   Conditions conditions;
-  TRY(conditions.if_match, etag_in(request, prefix + "If-Match"));
-  TRY(conditions.if_none_match, etag_in(request, prefix + "If-None-Match"));
-  TRY(conditions.if_modified_since, time_in(request, prefix + "If-Modified-Since"));
-  TRY(conditions.if_unmodified_since, time_in(request, prefix + "If-Unmodified-Since"));
-  const std::string tags = (prefix.empty() ? "x-ms-" : prefix) + "if-tags";
-  if (const auto text = request.headers.get(tags); text && !text->empty()) {
+  TRY(conditions.if_match, etag_in(request, names.match));
+  TRY(conditions.if_none_match, etag_in(request, names.none_match));
+  TRY(conditions.if_modified_since, time_in(request, names.modified));
+  TRY(conditions.if_unmodified_since, time_in(request, names.unmodified));
+  if (const auto text = request.headers.get(names.tags); text && !text->empty()) {
     auto filter = parse_tag_filter(*text, TagGrammar::condition);
     if (!filter)
-      return fail(Code::invalid_argument, "invalid_header", tags + ": " + filter.error().message());
+      return fail(Code::invalid_argument, "invalid_header",
+                  std::string(names.tags) + ": " + filter.error().message());
     conditions.if_tags = std::make_shared<const TagFilter>(std::move(*filter));
   }
   return conditions;
@@ -113,7 +122,7 @@ Result<Conditions> http_conditions(const http::Request& request, const std::stri
 }  // namespace
 
 Result<Conditions> source_conditions_of(const http::Request& request) {
-  return http_conditions(request, "x-ms-source-");
+  return conditions_in(request, kSource);
 }
 
 Result<void> check_container_name(std::string_view name) {
@@ -142,7 +151,7 @@ Result<void> check_blob_name(std::string_view name) {
 
 Result<Conditions> conditions_of(const Call& call, Use use) {
   const http::Request& request = call.request;
-  TRY(Conditions conditions, http_conditions(request, ""));
+  TRY(Conditions conditions, conditions_in(request, kOwn));
   conditions.lease_id = lower(trim(request.headers.get_or("x-ms-lease-id", "")));
   conditions.create_only = call.create_only;
   // A write takes an ETag with the date that goes with it, and nothing more.

@@ -37,7 +37,9 @@ Result<void> split_target(Request& request) {
   const size_t mark = target.find('?');
   request.path = std::string(target.substr(0, mark));
   if (mark == std::string_view::npos) return {};
-  for (std::string_view pair : split(target.substr(mark + 1), '&')) {
+  const auto pairs = split(target.substr(mark + 1), '&');
+  request.query.reserve(pairs.size());
+  for (std::string_view pair : pairs) {
     if (pair.empty()) continue;
     const size_t equals = pair.find('=');
     TRY(std::string name, percent_decode(pair.substr(0, equals), true));

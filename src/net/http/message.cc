@@ -10,6 +10,7 @@ void Headers::set(std::string_view name, std::string value) {
 }
 
 void Headers::add(std::string_view name, std::string value) {
+  if (items_.empty()) items_.reserve(16);
   items_.emplace_back(std::string(name), std::move(value));
 }
 
