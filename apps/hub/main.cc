@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "blob/http/service.h"
+#include "blob/pending_copies.h"
 #include "care.h"
 #include "config.h"
 #include "console/console.h"
@@ -100,6 +101,7 @@ Result<void> run(const HubConfig& config) {
   TRY(const auto assets, data::Assets::open(*storage_db, *objects, clock));
 
   blob::Sources sources(config.copy_sources, config.copy_limits);
+  blob::PendingCopies copies(*blobs, sources);
   http::Router blob_router = blob::make_router();
   console::HubView view;
   view.version = kVersion;
@@ -136,6 +138,7 @@ Result<void> run(const HubConfig& config) {
               {.tokens = {issuer.get(), applications.get(), delegation.get(), authority},
                .development = config.storage_development,
                .sources = &sources,
+               .copies = &copies,
                .endpoint = config.storage_endpoint});
   if (auto opened = doors.open_blob(runtime, config, tls, blob_router); !opened) {
     doors.stop();
@@ -159,6 +162,8 @@ Result<void> run(const HubConfig& config) {
   TaskGroup group;
   group.spawn(runtime.next_executor(), "sweep", sweep(*images.registry, *blobs));
   group.spawn(runtime.next_executor(), "scrub", care.scrub());
+  for (unsigned slot = 0; slot < copies.slots(); ++slot)
+    group.spawn(runtime.next_executor(), "copies", copies.work(slot));
   if (config.lifecycle_every.count() > 0)
     group.spawn(runtime.next_executor(), "lifecycle", lifecycle.run(config.lifecycle_every));
   const std::string http = doors.http(), https = doors.https(), mqtt = iot->address();

@@ -102,6 +102,7 @@ class Blobs {
  private:
   friend class History;
   friend class PageBlobs;
+  friend class PendingCopies;
   friend class Retention;
   Blobs(store::Database& database, store::ObjectStore& objects, const Clock& clock)
       : database_(database), objects_(objects), clock_(clock) {}

@@ -31,6 +31,7 @@ Task<Result<void>> Blobs::put_block(BlobKey key, std::string id, store::StagedCo
     TRY(const auto there, find_blob(tx, in.id, key.name, clock_.now()));
     TRY_VOID(may_write(there ? there->info.lease : Lease(), conditions.lease_id, clock_.now(),
                        Leased::blob));
+    if (there) TRY_VOID(check_no_copy(there->info));
     if (there && there->info.type != BlobType::block) return wrong_type();
     TRY(const store::ContentId made, objects_.add(tx, content));
     int64_t old = 0;

@@ -53,10 +53,21 @@ Result<void> check_write(const Conditions& conditions, const std::optional<Info>
   return {};
 }
 
+Result<void> check_no_copy(const Info& there) {
+  for (const auto& [name, value] : there.copy) {
+    if (name == "status" && value == "pending")
+      return fail(Code::conflict, "pending_copy",
+                  "There is currently a pending copy operation.");
+  }
+  return {};
+}
+
 Result<void> check_change(const Conditions& conditions, const std::optional<Info>& there,
                           Write write, WallTime now) {
   TRY_VOID(check_write(conditions, there, write));
-  return may_write(there ? there->lease : Lease(), conditions.lease_id, now, Leased::blob);
+  TRY_VOID(
+      may_write(there ? there->lease : Lease(), conditions.lease_id, now, Leased::blob));
+  return there ? check_no_copy(*there) : Result<void>();
 }
 
 // The same source, read operations: If-None-Match and If-Modified-Since are satisfied by either.

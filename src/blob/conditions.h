@@ -35,7 +35,9 @@ Result<void> check_write(const Conditions& conditions, const std::optional<Info>
 // "unsatisfiable_condition".
 Result<void> check_read(const Conditions& conditions, const Info& there);
 
-// Every write of a blob asks these, and its lease. Reasons of check_write and may_write.
+// conflict "pending_copy" where a copy to it is under way.
+Result<void> check_no_copy(const Info& there);
+// Every write of a blob asks these, its lease, and that. Reasons of check_write and may_write too.
 Result<void> check_change(const Conditions& conditions, const std::optional<Info>& there,
                           Write write, WallTime now);
 

@@ -2,6 +2,7 @@
 
 #include "blob/blobs.h"
 #include "blob/kept.h"
+#include "blob/pending_rows.h"
 #include "blob/retention.h"
 
 namespace holdfast::blob {
@@ -81,6 +82,7 @@ Task<Result<void>> Blobs::delete_container(std::string account, std::string name
     TRY_VOID(check_none_immutable(tx, found.id, clock_.now()));
     const std::chrono::seconds kept = settings(account).containers_kept;
     if (kept.count() == 0) return erase_container(tx, objects_, found.id);
+    TRY_VOID(end_copies_into(tx, objects_, found.id, clock_.now()));
     return hide_container(tx, found, clock_.now(), clock_.now() + kept);
   };
   co_return co_await database_.write(std::move(work));

@@ -1,5 +1,6 @@
 #include "blob/history.h"
 #include "blob/kept.h"
+#include "blob/pending_rows.h"
 
 namespace holdfast::blob {
 
@@ -7,6 +8,7 @@ using store::Row;
 using store::Tx;
 
 Result<void> erase_container(Tx& tx, store::ObjectStore& objects, int64_t id) {
+  TRY_VOID(end_copies_into(tx, objects, id, WallTime()));
   std::vector<int64_t> contents;
   for (const char* sql : {"SELECT content FROM blob WHERE container = ?",
                           "SELECT content FROM blob_history WHERE container = ?",

@@ -17,6 +17,7 @@ Task<Result<Info>> History::snapshot(BlobKey key, std::optional<Pairs> metadata,
     const WallTime now = blobs_.clock_.now();
     TRY_VOID(check_write(conditions, there->info, Write::change));
     TRY_VOID(may_read(there->info.lease, conditions.lease_id, now, Leased::blob));
+    TRY_VOID(check_no_copy(there->info));
     if (metadata) {  // then it is another thing than the blob was
       there->info.metadata = *metadata;
       there->info.modified = now;

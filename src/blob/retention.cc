@@ -1,6 +1,7 @@
 #include "blob/retention.h"
 
 #include "blob/kept.h"
+#include "blob/pending_rows.h"
 #include "blob/tell.h"
 
 namespace holdfast::blob {
@@ -64,6 +65,7 @@ Task<Result<Info>> Retention::set_expiry(BlobKey key, Expiry expiry, Conditions 
     const WallTime now = blobs_.clock_.now();
     TRY_VOID(check_mutable(info, now));
     TRY_VOID(may_write(info.lease, conditions.lease_id, now, Leased::blob));
+    TRY_VOID(check_no_copy(info));
     TRY(info.expiry, expiry_at(expiry, now, info.created));
     info.modified = now;
     info.etag = blobs_.next_etag();
@@ -151,6 +153,11 @@ Result<std::optional<FoundBlob>> find_or_expire(Tx& tx, Blobs& blobs, const Foun
   if (!there || !expired(there->info, now)) return there;
   TRY(const Keeping keeping, keeping_in(tx, blobs.settings(in.account), in.account));
   TRY_VOID(remove_snapshots(tx, blobs.objects(), in.id, name, keeping, now));
+  TRY(const auto copy, find_copy_to(tx, in.id, name));
+  if (copy) {
+    TRY_VOID(end_copy(tx, blobs.objects(), *copy, "failed", "the blob has expired", now));
+    TRY(there, find_row(tx, in.id, name));
+  }
   TRY_VOID(remove_present(tx, blobs.objects(), in.id, *there, keeping, now));
   const BlobKey key(in.account, in.info.name, std::string(name));
   TRY_VOID(tell(tx, blobs, key, {Change::deleted, "DeleteBlob", {}}, there->info, {}));

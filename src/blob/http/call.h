@@ -19,6 +19,7 @@ Result<Address> address_of(const http::Request& request);
 
 struct Call;
 class Endpoint;
+class PendingCopies;
 class Sources;
 using Answer = Task<Result<http::Response>>;
 
@@ -29,6 +30,7 @@ struct Call {
   Address address;
   Blobs& blobs;
   Sources* sources = nullptr;          // of copies, elsewhere; null: none
+  PendingCopies* copies = nullptr;     // from there, that go on; null: none
   const Endpoint* endpoint = nullptr;  // set by the service
   // What the credential says, filled in by the service.
   Pairs overrides;                                     // response headers that a SAS sets

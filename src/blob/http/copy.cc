@@ -1,5 +1,5 @@
 // Copy Blob, Copy From URL, Put Blob From URL, Abort Copy Blob. A copy inside this server is done
-// when it is answered, and no byte of it is copied.
+// when it is answered, and no byte of it is copied; Copy Blob from elsewhere goes on after that.
 #include <algorithm>
 
 #include "base/crc64.h"
@@ -8,6 +8,7 @@
 #include "blob/http/copy.h"
 #include "blob/http/operations.h"
 #include "blob/http/retention.h"
+#include "blob/pending_copies.h"
 #include "store/objects/content_body.h"
 
 namespace holdfast::blob {
@@ -78,8 +79,7 @@ http::Response copied(Kind kind, const Info& info) {
 // The whole of what will be copied against the checksums that the request names for it.
 Task<Result<void>> check_source_sums(Call& call, BlobKey source, Conditions& conditions) {
   http::Request sums;
-  for (const auto& [from, to] : {std::pair("x-ms-source-content-md5", "Content-MD5"),
-                                 std::pair("x-ms-source-content-crc64", "x-ms-content-crc64")}) {
+  for (const auto& [from, to] : kSourceSums) {
     if (const auto sum = call.request.headers.get(from)) sums.headers.set(to, std::string(*sum));
   }
   if (sums.headers.all().empty()) co_return Result<void>();
@@ -100,15 +100,44 @@ Task<Result<void>> check_source_sums(Call& call, BlobKey source, Conditions& con
   co_return Result<void>();
 }
 
+// From here on the source must stay what it was.
+Answer begin_copy(Call& call, SourceRequest request, FetchedSource source, NewBlob wanted,
+                  Conditions conditions) {
+  if (source.size > kBlockBlobLimit)
+    co_return fail(Code::too_large, "body_too_large",
+                   "The source is too large; the limit is " + format_size(kBlockBlobLimit));
+  for (const auto& [name, sent] : kSourceConditions) request.headers.erase(sent);
+  CopySource from;
+  from.request = std::move(request);
+  from.shown = source_shown(call.request);
+  from.etag = trim(source.headers.get_or("ETag", ""));
+  from.modified = trim(source.headers.get_or("Last-Modified", ""));
+  from.size = source.size;
+  for (const auto& [name, sum] : kSourceSums) {
+    if (const auto value = call.request.headers.get(name)) from.sums.emplace_back(sum, *value);
+  }
+  source.body.reset();
+  CO_TRY(const Info info, co_await call.copies->start(call.key(), std::move(from),
+                                                      std::move(wanted), std::move(conditions)));
+  co_return copied(Kind::copy, info);
+}
+
 Answer copy_from_elsewhere(Call& call, Kind kind, NewBlob wanted, Conditions conditions) {
   CO_TRY_VOID(co_await call.blobs.may_replace(call.key(), conditions));
   CO_TRY(SourceRequest request, source_elsewhere(call.request));
   if (request.range)
     co_return fail(Code::invalid_argument, "invalid_header",
                    "x-ms-source-range: a blob is copied as a whole");
+  SourceRequest again = request;
   CO_TRY(FetchedSource source, co_await open_elsewhere(call, std::move(request)));
   Pairs headers, metadata;
   describe(source.headers, headers, metadata);
+  if (kind == Kind::copy) {
+    if (wanted.headers.empty()) wanted.headers = std::move(headers);
+    if (wanted.metadata.empty()) wanted.metadata = std::move(metadata);
+    co_return co_await begin_copy(call, std::move(again), std::move(source), std::move(wanted),
+                                  std::move(conditions));
+  }
   take_as_body(call.request, std::move(source.body), source.size);
   CO_TRY(Received received, co_await receive(call, kPutBlobLimit, "Content-MD5"));
   if (kind == Kind::put_from_url) {
@@ -157,14 +186,19 @@ Answer copy_blob(Call& call) {
   co_return copied(kind, info);
 }
 
-// A copy is done when it is answered: there is never one to abort.
 Answer abort_copy(Call& call) {
   if (call.request.headers.get_or("x-ms-copy-action", "") != "abort")
     co_return fail(Code::invalid_argument, "invalid_header", "x-ms-copy-action must be abort");
-  CO_TRY(const Conditions conditions, conditions_of(call, Use::read));
-  CO_TRY_VOID(co_await call.blobs.blob(call.key(), conditions));
-  co_return fail(Code::conflict, "no_pending_copy",
-                 "There is currently no pending copy operation.");
+  const std::string id(call.request.query_value("copyid").value_or(""));
+  if (id.empty()) co_return fail(Code::invalid_argument, "missing_query", "copyid is required");
+  CO_TRY(const Conditions conditions, conditions_of(call, Use::write));
+  if (call.copies == nullptr) {
+    CO_TRY_VOID(co_await call.blobs.blob(call.key(), conditions));
+    co_return fail(Code::conflict, "no_pending_copy",
+                   "There is currently no pending copy operation.");
+  }
+  CO_TRY_VOID(co_await call.copies->abort(call.key(), id, conditions));
+  co_return http::Response(204);
 }
 
 }  // namespace holdfast::blob

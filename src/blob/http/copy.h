@@ -7,6 +7,16 @@
 namespace holdfast::blob {
 
 constexpr uint64_t kPutBlobLimit = 5000ull << 20;
+constexpr uint64_t kBlockBlobLimit = 50'000 * (4000ull << 20);
+// What a request says of a source, and what its own server or bytes are asked.
+inline constexpr std::pair<const char*, const char*> kSourceConditions[] = {
+    {"x-ms-source-if-match", "If-Match"},
+    {"x-ms-source-if-none-match", "If-None-Match"},
+    {"x-ms-source-if-modified-since", "If-Modified-Since"},
+    {"x-ms-source-if-unmodified-since", "If-Unmodified-Since"}};
+inline constexpr std::pair<const char*, const char*> kSourceSums[] = {
+    {"x-ms-source-content-md5", "Content-MD5"},
+    {"x-ms-source-content-crc64", "x-ms-content-crc64"}};
 
 // The blob of this server that x-ms-copy-source names, once it is clear that the caller may read
 // it; nullopt where the source is elsewhere. denied "source_denied"; invalid_argument

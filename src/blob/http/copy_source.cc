@@ -14,11 +14,6 @@ namespace {
 
 constexpr const char* kBadRange =
     "The range specified is invalid for the current size of the resource.";
-constexpr std::pair<const char*, const char*> kSourceConditions[] = {
-    {"x-ms-source-if-match", "If-Match"},
-    {"x-ms-source-if-none-match", "If-None-Match"},
-    {"x-ms-source-if-modified-since", "If-Modified-Since"},
-    {"x-ms-source-if-unmodified-since", "If-Unmodified-Since"}};
 
 struct SourceUrl {
   std::string host, target;
@@ -185,8 +180,7 @@ void describe(const http::Headers& answer, Pairs& headers, Pairs& metadata) {
 void take_as_body(http::Request& request, std::unique_ptr<ByteSource> body, uint64_t size) {
   request.body = std::make_unique<BodyInPlace>(std::move(request.body), std::move(body));
   request.content_length = size;
-  for (const auto& [from, to] : {std::pair("x-ms-source-content-md5", "Content-MD5"),
-                                 std::pair("x-ms-source-content-crc64", "x-ms-content-crc64")}) {
+  for (const auto& [from, to] : kSourceSums) {
     if (const auto sum = request.headers.get(from)) request.headers.set(to, std::string(*sum));
   }
 }

@@ -35,6 +35,8 @@ constexpr Row kByReason[] = {
     {"source_unavailable", 500, "CannotVerifyCopySource"},
     {"source_condition_not_met", 412, "SourceConditionNotMet"},
     {"no_pending_copy", 409, "NoPendingCopyOperation"},
+    {"pending_copy", 409, "PendingCopyOperation"},
+    {"copy_id_mismatch", 409, "CopyIdMismatch"},
     {"too_many_tags", 400, "TagsTooLarge"},
     {"empty_tag_name", 400, "EmptyTagName"},
     {"duplicate_tag_names", 400, "DuplicateTagNames"},

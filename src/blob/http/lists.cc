@@ -70,8 +70,10 @@ void add_properties(std::string& out, const Info& info, const Shown& shown, Wall
     for (const auto& [name, tag] :
          {std::pair("id", "CopyId"), std::pair("source", "CopySource"),
           std::pair("status", "CopyStatus"), std::pair("progress", "CopyProgress"),
-          std::pair("completed", "CopyCompletionTime")}) {
-      add_element(out, tag, value_of(info.copy, name));
+          std::pair("completed", "CopyCompletionTime"),
+          std::pair("description", "CopyStatusDescription")}) {
+      const auto value = value_of(info.copy, name);
+      if (!value.empty()) add_element(out, tag, value);
     }
   }
   if (info.type == BlobType::page)

@@ -32,7 +32,8 @@ http::Response described(unsigned status, const Info& info, WallTime now) {
   for (const auto& [name, header] :
        {std::pair("id", "x-ms-copy-id"), std::pair("source", "x-ms-copy-source"),
         std::pair("status", "x-ms-copy-status"), std::pair("progress", "x-ms-copy-progress"),
-        std::pair("completed", "x-ms-copy-completion-time")}) {
+        std::pair("completed", "x-ms-copy-completion-time"),
+        std::pair("description", "x-ms-copy-status-description")}) {
     if (const auto value = value_of(info.copy, name); !value.empty())
       response.header(header, std::string(value));
   }

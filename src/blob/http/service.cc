@@ -46,12 +46,14 @@ struct Service {
       : blobs(blobs_),
         accounts(accounts_),
         sources(options.sources),
+        copies(options.copies),
         endpoint(std::move(options.endpoint)),
         credentials(blobs_, accounts_, clock, std::move(options.tokens), options.development,
                     endpoint.path()) {}
   Blobs& blobs;
   const identity::Accounts& accounts;
   Sources* sources;
+  PendingCopies* copies;
   const Endpoint endpoint;
   const Credentials credentials;
 
@@ -90,6 +92,7 @@ struct Service {
                      "The change feed is written by the server alone.");
     CO_TRY_VOID(check_meaning(request, *operation));
     call.sources = sources;
+    call.copies = copies;
     call.endpoint = &endpoint;
     call.may_read_source = [this, &call](Call& source) {
       return credentials.may_read_source(call, source);

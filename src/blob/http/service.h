@@ -9,12 +9,14 @@
 
 namespace holdfast::blob {
 
+class PendingCopies;
 class Sources;
 
 struct ServiceOptions {
   TokenParts tokens;
   bool development = false;    // answers to wrong signatures hold the string that the server signed
   Sources* sources = nullptr;  // of copies from elsewhere; null: this server's blobs alone
+  PendingCopies* copies = nullptr;  // those that go on; null where `sources` is
   Endpoint endpoint;           // by which clients know the service
 };
 

@@ -132,6 +132,8 @@ def check_copied(container, url, data):
     for name in ("block", "log", "disk"):
         assert container.get_blob_client(name).download_blob().readall() == data[:512], name
     block.start_copy_from_url(url)
+    while block.get_blob_properties().copy.status == "pending":
+        time.sleep(0.02)
     assert block.download_blob().readall() == data
 
 
