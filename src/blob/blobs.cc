@@ -23,9 +23,10 @@ using store::Tx;
 
 Result<std::unique_ptr<Blobs>> Blobs::open(store::Database& database, store::ObjectStore& objects,
                                            const Clock& clock) {
-  const store::Migration migrations[] = {
-      {1, k_sql_blob_sql},  {2, k_sql_service_sql}, {3, k_sql_operations_sql}, {4, k_sql_tags_sql},
-      {5, k_sql_pages_sql}, {6, k_sql_history_sql}, {7, k_sql_retention_sql}, {8, k_sql_copies_sql}};
+  const store::Migration migrations[] = {{1, k_sql_blob_sql},       {2, k_sql_service_sql},
+                                         {3, k_sql_operations_sql}, {4, k_sql_tags_sql},
+                                         {5, k_sql_pages_sql},      {6, k_sql_history_sql},
+                                         {7, k_sql_retention_sql},  {8, k_sql_copies_sql}};
   TRY_VOID(database.migrate("blob", migrations));
   TRY_VOID(events::migrate(database));
   return std::unique_ptr<Blobs>(new Blobs(database, objects, clock));

@@ -56,8 +56,7 @@ Result<void> check_write(const Conditions& conditions, const std::optional<Info>
 Result<void> check_no_copy(const Info& there) {
   for (const auto& [name, value] : there.copy) {
     if (name == "status" && value == "pending")
-      return fail(Code::conflict, "pending_copy",
-                  "There is currently a pending copy operation.");
+      return fail(Code::conflict, "pending_copy", "There is currently a pending copy operation.");
   }
   return {};
 }
@@ -65,8 +64,7 @@ Result<void> check_no_copy(const Info& there) {
 Result<void> check_change(const Conditions& conditions, const std::optional<Info>& there,
                           Write write, WallTime now) {
   TRY_VOID(check_write(conditions, there, write));
-  TRY_VOID(
-      may_write(there ? there->lease : Lease(), conditions.lease_id, now, Leased::blob));
+  TRY_VOID(may_write(there ? there->lease : Lease(), conditions.lease_id, now, Leased::blob));
   return there ? check_no_copy(*there) : Result<void>();
 }
 

@@ -1,11 +1,10 @@
-// The work on pending copies. A source that is cut is asked for the rest, as long as it is the same.
+// The work on pending copies. A source that is cut is asked for the rest, as long as it is the
+// same.
 #include <algorithm>
 
 #include "base/log.h"
-#include "blob/kept.h"
 #include "blob/pending_copies.h"
 #include "blob/pending_rows.h"
-#include "blob/tell.h"
 #include "store/objects/content_body.h"
 
 namespace holdfast::blob {
@@ -59,17 +58,6 @@ std::string shown(std::string why) {
     if (c < ' ' || c > '~') c = '?';
   }
   return why;
-}
-
-Result<BlobKey> key_of(Tx& tx, const PendingCopy& copy) {
-  BlobKey key("", "", copy.blob);
-  TRY_VOID(tx.each("SELECT account, name FROM container WHERE id = ?", {copy.container},
-                   [&](const Row& row) {
-                     key.account = std::string(row.text(0));
-                     key.container = std::string(row.text(1));
-                     return false;
-                   }));
-  return key;
 }
 
 }  // namespace
@@ -176,8 +164,7 @@ Task<Result<void>> PendingCopies::fetch(Known& known, PendingCopy& copy) {
       co_return changed();
     if (!source) co_return std::unexpected(source.error());
     if (!same_source(copy, *source)) co_return changed();
-    while (copy.done < copy.size)
-      CO_TRY_VOID(co_await fetch_part(known, copy, *source->body));
+    while (copy.done < copy.size) CO_TRY_VOID(co_await fetch_part(known, copy, *source->body));
   }
   co_return co_await complete(known, copy);
 }
@@ -215,8 +202,8 @@ Task<Result<void>> PendingCopies::fetch_part(Known& known, PendingCopy& copy, By
   uint64_t got = 0;
   while (got < wanted && cut) {
     if (known.ended->load()) co_return ended();
-    const auto count = co_await from.read(
-        std::span(piece).first(std::min<uint64_t>(piece.size(), wanted - got)));
+    const auto count =
+        co_await from.read(std::span(piece).first(std::min<uint64_t>(piece.size(), wanted - got)));
     if (!count || *count == 0) {
       cut = !count ? std::unexpected(count.error())
                    : fail(Code::timed_out, "source_unavailable", "the source ended too early");
@@ -239,17 +226,17 @@ Task<Result<void>> PendingCopies::add_part(PendingCopy& copy, store::StagedConte
   const uint64_t done = copy.done + staged.size;
   auto work = [this, copy, staged, now, done](Tx& tx) -> Result<bool> {
     TRY(const store::ContentId content, blobs_.objects_.add(tx, staged));
-    TRY(const int64_t there, tx.run("UPDATE pending_copy SET done = ?, moved = ? WHERE id = ?",
-                                    {static_cast<int64_t>(done), nanos(now),
-                                     std::string_view(copy.id)}));
+    TRY(const int64_t there,
+        tx.run("UPDATE pending_copy SET done = ?, moved = ? WHERE id = ?",
+               {static_cast<int64_t>(done), nanos(now), std::string_view(copy.id)}));
     if (there == 0) {  // so that the next sweep frees it
       TRY_VOID(blobs_.objects_.release(tx, content));
       return false;
     }
     TRY_VOID(tx.run("INSERT INTO pending_copy_part VALUES(?, ?, ?)",
                     {std::string_view(copy.id), copy.parts, static_cast<int64_t>(content)}));
-    TRY_VOID(say_of_copy(
-        tx, copy, {{"progress", std::to_string(done) + "/" + std::to_string(copy.size)}}));
+    TRY_VOID(say_of_copy(tx, copy,
+                         {{"progress", std::to_string(done) + "/" + std::to_string(copy.size)}}));
     return true;
   };
   CO_TRY(const bool there, co_await blobs_.database_.write(std::move(work)));
@@ -258,56 +245,6 @@ Task<Result<void>> PendingCopies::add_part(PendingCopy& copy, store::StagedConte
   copy.moved = now;
   ++copy.parts;
   co_return Result<void>();
-}
-
-Task<Result<void>> PendingCopies::complete(Known& known, const PendingCopy& copy) {
-  const std::string md5 = base64(as_bytes(known.sums.md5.finish())),
-                    crc = crc64_text(known.sums.crc.value());
-  known.sums = Sums();
-  for (const auto& [name, wanted] : copy.sums) {
-    if (wanted != (name == "Content-MD5" ? md5 : crc))
-      co_return fail(Code::invalid_argument, "sum_mismatch",
-                     name + " of the source is not what the request named");
-  }
-  auto work = [this, copy, md5](Tx& tx) -> Result<std::optional<BlobKey>> {
-    TRY(auto there, find_row(tx, copy.container, copy.blob));
-    TRY(const auto pending, find_copy(tx, copy.id));
-    if (!pending || !there) return std::nullopt;
-    TRY(const auto parts, parts_of(tx, copy.id));
-    TRY(const store::ContentId whole, blobs_.objects_.concatenate(tx, parts));
-    Info& info = there->info;
-    info.size = copy.size;
-    info.modified = blobs_.clock_.now();
-    info.etag = blobs_.next_etag();
-    settle_lease(info, info.modified);
-    std::erase_if(info.headers, [](const auto& pair) { return pair.first == "Content-MD5"; });
-    info.headers.emplace_back("Content-MD5", md5);
-    TRY_VOID(save_blob(tx, copy.container, whole, info));
-    TRY_VOID(blobs_.objects_.release(tx, there->content));
-    const std::string size = std::to_string(copy.size);
-    TRY_VOID(end_copy(tx, blobs_.objects_, copy, "success", "", info.modified));
-    TRY_VOID(say_of_copy(tx, copy, {{"progress", size + "/" + size}}));
-    TRY(const BlobKey key, key_of(tx, copy));
-    TRY_VOID(tell(tx, blobs_, key, {Change::created, "CopyBlob", {}}, info, {}));
-    return std::optional<BlobKey>(key);
-  };
-  CO_TRY(const auto key, co_await blobs_.database_.write(std::move(work)));
-  if (!key) co_return ended();
-  if (blobs_.observer_) blobs_.observer_(*key);
-  co_return Result<void>();
-}
-
-Task<Result<void>> PendingCopies::give_up(const PendingCopy& copy, std::string why) {
-  auto work = [this, copy, why](Tx& tx) -> Result<void> {
-    TRY(const auto pending, find_copy(tx, copy.id));
-    if (!pending) return {};
-    TRY_VOID(end_copy(tx, blobs_.objects_, copy, "failed", why, blobs_.clock_.now()));
-    TRY(const auto there, find_row(tx, copy.container, copy.blob));
-    TRY(const BlobKey key, key_of(tx, copy));
-    if (!there) return {};
-    return tell(tx, blobs_, key, {Change::properties, "CopyBlob", {}}, there->info, {});
-  };
-  co_return co_await blobs_.database_.write(std::move(work));
 }
 
 }  // namespace holdfast::blob

@@ -1,3 +1,4 @@
+// How copies from elsewhere begin and end.
 #include "blob/pending_copies.h"
 
 #include "blob/kept.h"
@@ -6,7 +7,23 @@
 
 namespace holdfast::blob {
 
+namespace {
+
+using store::Row;
 using store::Tx;
+
+Result<BlobKey> key_of(Tx& tx, const PendingCopy& copy) {
+  BlobKey key("", "", copy.blob);
+  TRY_VOID(tx.each("SELECT account, name FROM container WHERE id = ?", {copy.container},
+                   [&](const Row& row) {
+                     key.account = std::string(row.text(0));
+                     key.container = std::string(row.text(1));
+                     return false;
+                   }));
+  return key;
+}
+
+}  // namespace
 
 PendingCopies::PendingCopies(Blobs& blobs, Sources& sources, PendingCopiesOptions options)
     : blobs_(blobs), sources_(sources), options_(options) {
@@ -74,6 +91,56 @@ Task<Result<void>> PendingCopies::abort(BlobKey key, std::string id, Conditions 
     if (!known->second.running) known_.erase(known);
   }
   co_return Result<void>();
+}
+
+Task<Result<void>> PendingCopies::complete(Known& known, const PendingCopy& copy) {
+  const std::string md5 = base64(as_bytes(known.sums.md5.finish())),
+                    crc = crc64_text(known.sums.crc.value());
+  known.sums = Sums();
+  for (const auto& [name, wanted] : copy.sums) {
+    if (wanted != (name == "Content-MD5" ? md5 : crc))
+      co_return fail(Code::invalid_argument, "sum_mismatch",
+                     name + " of the source is not what the request named");
+  }
+  auto work = [this, copy, md5](Tx& tx) -> Result<std::optional<BlobKey>> {
+    TRY(auto there, find_row(tx, copy.container, copy.blob));
+    TRY(const auto pending, find_copy(tx, copy.id));
+    if (!pending || !there) return std::nullopt;
+    TRY(const auto parts, parts_of(tx, copy.id));
+    TRY(const store::ContentId whole, blobs_.objects_.concatenate(tx, parts));
+    Info& info = there->info;
+    info.size = copy.size;
+    info.modified = blobs_.clock_.now();
+    info.etag = blobs_.next_etag();
+    settle_lease(info, info.modified);
+    std::erase_if(info.headers, [](const auto& pair) { return pair.first == "Content-MD5"; });
+    info.headers.emplace_back("Content-MD5", md5);
+    TRY_VOID(save_blob(tx, copy.container, whole, info));
+    TRY_VOID(blobs_.objects_.release(tx, there->content));
+    const std::string size = std::to_string(copy.size);
+    TRY_VOID(end_copy(tx, blobs_.objects_, copy, "success", "", info.modified));
+    TRY_VOID(say_of_copy(tx, copy, {{"progress", size + "/" + size}}));
+    TRY(const BlobKey key, key_of(tx, copy));
+    TRY_VOID(tell(tx, blobs_, key, {Change::created, "CopyBlob", {}}, info, {}));
+    return std::optional<BlobKey>(key);
+  };
+  CO_TRY(const auto key, co_await blobs_.database_.write(std::move(work)));
+  if (!key) co_return fail(Code::cancelled, "copy_ended", "the copy has ended");
+  if (blobs_.observer_) blobs_.observer_(*key);
+  co_return Result<void>();
+}
+
+Task<Result<void>> PendingCopies::give_up(const PendingCopy& copy, std::string why) {
+  auto work = [this, copy, why](Tx& tx) -> Result<void> {
+    TRY(const auto pending, find_copy(tx, copy.id));
+    if (!pending) return {};
+    TRY_VOID(end_copy(tx, blobs_.objects_, copy, "failed", why, blobs_.clock_.now()));
+    TRY(const auto there, find_row(tx, copy.container, copy.blob));
+    TRY(const BlobKey key, key_of(tx, copy));
+    if (!there) return {};
+    return tell(tx, blobs_, key, {Change::properties, "CopyBlob", {}}, there->info, {});
+  };
+  co_return co_await blobs_.database_.write(std::move(work));
 }
 
 }  // namespace holdfast::blob

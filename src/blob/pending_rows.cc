@@ -44,12 +44,12 @@ Result<std::optional<PendingCopy>> find_copy_to(Tx& tx, int64_t container, std::
 
 Result<void> save_copy(Tx& tx, const PendingCopy& copy, WallTime now) {
   const std::string headers = pairs_to_json(copy.headers), sums = pairs_to_json(copy.sums);
-  TRY_VOID(tx.run("INSERT INTO pending_copy VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
-                  {std::string_view(copy.id), copy.container, std::string_view(copy.blob),
-                   std::string_view(copy.url), std::string_view(headers),
-                   std::string_view(copy.etag), std::string_view(copy.modified),
-                   std::string_view(sums), static_cast<int64_t>(copy.size), nanos(now),
-                   nanos(now)}));
+  TRY_VOID(
+      tx.run("INSERT INTO pending_copy VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
+             {std::string_view(copy.id), copy.container, std::string_view(copy.blob),
+              std::string_view(copy.url), std::string_view(headers), std::string_view(copy.etag),
+              std::string_view(copy.modified), std::string_view(sums),
+              static_cast<int64_t>(copy.size), nanos(now), nanos(now)}));
   return {};
 }
 
@@ -106,8 +106,7 @@ Result<void> end_copies_into(Tx& tx, store::ObjectStore& objects, int64_t contai
       }));
   for (const std::string& id : ids) {
     TRY(const auto copy, find_copy(tx, id));
-    if (copy)
-      TRY_VOID(end_copy(tx, objects, *copy, "failed", "the container was deleted", now));
+    if (copy) TRY_VOID(end_copy(tx, objects, *copy, "failed", "the container was deleted", now));
   }
   return {};
 }

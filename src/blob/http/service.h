@@ -17,7 +17,7 @@ struct ServiceOptions {
   bool development = false;    // answers to wrong signatures hold the string that the server signed
   Sources* sources = nullptr;  // of copies from elsewhere; null: this server's blobs alone
   PendingCopies* copies = nullptr;  // those that go on; null where `sources` is
-  Endpoint endpoint;           // by which clients know the service
+  Endpoint endpoint;                // by which clients know the service
 };
 
 // Mounts everything on one router, for the port of the blob service. All must outlive the router.

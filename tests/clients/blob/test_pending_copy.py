@@ -24,7 +24,8 @@ class Far:
     """A server that sends as much of DATA as it is told to, and then waits."""
     def __init__(self):
         self.changed = threading.Condition()
-        self.etag, self.allowed, self.asked = '"v1"', 0, []
+        # `cut`: where an answer breaks off, and the ETag from then on.
+        self.etag, self.allowed, self.cut, self.asked = '"v1"', 0, None, []
         far = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -60,10 +61,13 @@ class Far:
         request.end_headers()
         try:
             while first < len(DATA):
+                if self.cut and first == self.cut[0]:
+                    self.etag, self.cut = self.cut[1], None
+                    return
                 with self.changed:
                     if not self.changed.wait_for(lambda: self.allowed > first, timeout=120):
                         return
-                    last = min(first + 65536, self.allowed)
+                    last = min(first + 65536, self.allowed, self.cut[0] if self.cut else len(DATA))
                 request.wfile.write(DATA[first:last])
                 first = last
         except OSError:
@@ -73,9 +77,6 @@ class Far:
         with self.changed:
             self.allowed = count
             self.changed.notify_all()
-
-    def change(self):
-        self.etag = '"v2"'
 
 
 @pytest.fixture
@@ -180,19 +181,22 @@ def test_abort(account, container, far):
     assert blob.get_blob_properties().copy.id is None
 
 
-def test_a_source_that_changes_or_goes(container, far):
-    blob = container.get_blob_client("b")
+@pytest.mark.parametrize("changes", [False, True])
+def test_a_source_that_is_cut(container, far, changes):
+    blob, cut = container.get_blob_client("b"), PART + 4321
+    far.cut = (cut, '"v2"' if changes else '"v1"')
     blob.start_copy_from_url(far.url)
-    far.change()
+    far.allow(cut + 1)
+    until(lambda copy: ended(copy) or copy.progress == f"{cut}/{len(DATA)}", blob)
     far.allow(len(DATA))
-    # It may have been asked before it changed: then it is whole, and of the first.
     there = until(ended, blob)
-    if there.copy.status == "failed":
-        assert "changed" in there.copy.status_description and there.size == 0 and there.copy.completion_time is not None
-        listed = next(iter(container.list_blobs(include="copy")))
-        assert listed.copy.status == "failed" and listed.copy.status_description == there.copy.status_description
-    else:
-        assert blob.download_blob().readall() == DATA
+    assert [headers.get("Range") for headers in far.asked] == [None, None, f"bytes={cut}-"]
+    if not changes:
+        assert there.copy.status == "success" and blob.download_blob().readall() == DATA
+        return
+    assert there.copy.status == "failed" and "changed" in there.copy.status_description and there.size == 0 and there.copy.completion_time is not None
+    listed = next(iter(container.list_blobs(include="copy")))
+    assert listed.copy.status == "failed" and listed.copy.status_description == there.copy.status_description
 
 
 def test_killed_in_the_middle_it_goes_on_from_there(hub, container, account, far):
@@ -221,7 +225,7 @@ def test_killed_in_the_middle_and_the_source_changes(hub, container, account, fa
     far.allow(PART + 1)
     until(lambda copy: copy.progress == f"{PART}/{len(DATA)}", container.get_blob_client("b"))
     hub.kill()
-    far.change()
+    far.etag = '"v2"'
     hub.start()
     account.endpoint = f"{hub.blob_url}/{account.name}"
     with account.client() as service:
