@@ -78,7 +78,6 @@ class Blobs {
   Task<Result<Info>> set_properties(BlobKey key, std::optional<Pairs> headers,
                                     std::optional<Pairs> metadata, Conditions conditions);
   Task<Result<Page>> list_blobs(std::string account, std::string container, ListQuery query);
-
   // An account's service properties (the protocol's document); "" before the first.
   Task<Result<std::string>> service_properties(std::string account);
   // `change` makes the new document of the one in force, and may be called again.

@@ -20,6 +20,7 @@ constexpr uint64_t kPart = 1000;
 struct PendingCopiesTest : testing::Test, TestBlobs {
   const std::string data = store::text(10'500, 'a');
   std::atomic<uint64_t> cut_after{UINT64_MAX};  // of each answer
+  std::atomic<uint64_t> stop_at{UINT64_MAX};    // from there on no answer has a byte
   std::atomic<bool> ranges{true}, there{true}, second{false};
   std::mutex mutex;
   std::vector<std::string> asked;  // Range and If-Match of each
@@ -72,7 +73,9 @@ struct PendingCopiesTest : testing::Test, TestBlobs {
       response.header("Content-Range", "bytes " + std::to_string(first) + "-" +
                                            std::to_string(data.size() - 1) + "/" +
                                            std::to_string(data.size()));
-    response.body = http::StreamBody{std::make_unique<MemorySource>(data.substr(first, cut_after)),
+    const uint64_t most =
+        std::min<uint64_t>(cut_after, stop_at - std::min<uint64_t>(first, stop_at));
+    response.body = http::StreamBody{std::make_unique<MemorySource>(data.substr(first, most)),
                                      data.size() - first};
     return response;
   }
@@ -169,22 +172,20 @@ TEST_F(PendingCopiesTest, ACutSourceIsAskedForTheRest) {
 }
 
 TEST_F(PendingCopiesTest, ARestartGoesOnFromTheLastPart) {
-  cut_after = 3000;
+  stop_at = 3000;
   ASSERT_TRUE(start("x", source()));
   work_until([&] { return parts() == 3; });
-  cut_after = 0;  // what is asked meanwhile gives nothing more
-  const int64_t before = parts();
   open();
   EXPECT_EQ(status("x"), "pending");
   {
     const std::lock_guard lock(mutex);
     asked.clear();
   }
-  cut_after = UINT64_MAX;
+  stop_at = UINT64_MAX;
   work_out("x");
   EXPECT_EQ(bytes("x"), data);
-  ASSERT_EQ(asked.size(), 1u);
-  EXPECT_EQ(asked[0], "bytes=" + std::to_string(before * kPart) + "- \"one\"");
+  const std::vector<std::string> expected = {"bytes=3000- \"one\""};
+  EXPECT_EQ(asked, expected);
   const Pairs md5 = {{"Content-MD5", base64(as_bytes(hash(HashKind::md5, as_bytes(data))))}};
   EXPECT_EQ(info("x")->headers, md5);
 }
@@ -202,10 +203,11 @@ TEST_F(PendingCopiesTest, WhatCanNotBeCopiedFailsAndSaysWhy) {
   };
   for (const Row& row : rows) {
     second = false, there = true, ranges = true;
-    cut_after = 2500;
+    stop_at = 2500;
     ASSERT_TRUE(start("x", source()));
-    work_until([&] { return parts() >= 3; });
+    work_until([&] { return parts() == 3; });
     row.spoil();
+    stop_at = UINT64_MAX;
     work_out("x");
     EXPECT_EQ(status("x"), "failed") << row.what;
     EXPECT_EQ(said(*info("x"), "description"), row.why) << row.what;
@@ -241,7 +243,7 @@ TEST_F(PendingCopiesTest, PatienceEnds) {
 
 TEST_F(PendingCopiesTest, AnAbortLeavesAnEmptyBlob) {
   EXPECT_EQ(reason_of(abort("x", "id")), "blob_not_found");
-  cut_after = 2500;
+  stop_at = 2500;
   const auto began = start("x", source());
   ASSERT_TRUE(began);
   work_until([&] { return parts() == 3; });
@@ -340,7 +342,7 @@ TEST_F(PendingCopiesTest, AHoldDoesNotKeepItEmpty) {
 }
 
 TEST_F(PendingCopiesTest, ItEndsWithItsContainer) {
-  cut_after = 2500;
+  stop_at = 2500;
   for (const auto kept : {0s, 3600s}) {
     blobs->set_settings([kept](std::string_view) {
       AccountSettings settings;
@@ -348,7 +350,7 @@ TEST_F(PendingCopiesTest, ItEndsWithItsContainer) {
       return settings;
     });
     ASSERT_TRUE(start("x", source()));
-    work_until([&] { return parts() >= 3; });
+    work_until([&] { return parts() == 3; });
     ASSERT_TRUE(run_task(blobs->delete_container("site1", "c", {})));
     expect_left(kept.count() == 0 ? 0 : 1);
     make_container("c");

@@ -1,7 +1,10 @@
 """azure-storage-blob, unmodified: copies from another server that go on after they were answered, and what may be done meanwhile."""
+import base64
 import hashlib
 import http.server
 import random
+import ssl
+import subprocess
 import threading
 import time
 
@@ -39,7 +42,6 @@ class Far:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.host = f"127.0.0.1:{self.server.server_port}"
         self.url = f"http://{self.host}/data?sig=hidden"
 
@@ -73,6 +75,17 @@ class Far:
         except OSError:
             pass
 
+    def secure(self, folder, monkeypatch):
+        """By TLS from here on, with a certificate that hubs started later trust."""
+        certificate, key = folder / "far.crt", folder / "far.key"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=far",
+                        "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate], check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"https://{self.host}/data"
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
     def allow(self, count: int):
         with self.changed:
             self.allowed = count
@@ -80,8 +93,11 @@ class Far:
 
 
 @pytest.fixture
-def far():
+def far(request, tmp_path, monkeypatch):
     made = Far()
+    if getattr(request, "param", "") == "https":
+        made.secure(tmp_path, monkeypatch)
+    threading.Thread(target=made.server.serve_forever, daemon=True).start()
     yield made
     made.allow(len(DATA))
     made.server.shutdown()
@@ -197,6 +213,27 @@ def test_a_source_that_is_cut(container, far, changes):
     assert there.copy.status == "failed" and "changed" in there.copy.status_description and there.size == 0 and there.copy.completion_time is not None
     listed = next(iter(container.list_blobs(include="copy")))
     assert listed.copy.status == "failed" and listed.copy.status_description == there.copy.status_description
+
+
+@pytest.mark.parametrize("far", ["https"], indirect=True)
+def test_from_a_source_by_https(container, far):
+    blob = container.get_blob_client("b")
+    assert blob.start_copy_from_url(far.url)["copy_status"] == "pending"
+    far.allow(len(DATA))
+    there = until(ended, blob)
+    assert there.copy.status == "success" and there.copy.source == far.url and blob.download_blob().readall() == DATA
+
+
+def test_sums_of_the_source(account, container, far):
+    far.allow(len(DATA))
+    crc = send(account, "PUT", "/tests/here", DATA, {"x-ms-blob-type": "BlockBlob"}).headers["x-ms-content-crc64"]
+    md5, other = base64.b64encode(hashlib.md5(DATA).digest()).decode(), base64.b64encode(hashlib.md5(b"other").digest()).decode()
+    for name, sum, status in (("md5", md5, "success"), ("crc64", crc, "success"), ("md5", other, "failed"), ("crc64", "AAAAAAAAAAA=", "failed")):
+        answer = send(account, "PUT", "/tests/to", headers={"x-ms-copy-source": far.url, f"x-ms-source-content-{name}": sum})
+        assert (answer.status, answer.headers["x-ms-copy-status"]) == (202, "pending")
+        there = until(ended, container.get_blob_client("to"))
+        assert there.copy.status == status, (name, sum)
+        assert there.size == (len(DATA) if status == "success" else 0)
 
 
 def test_killed_in_the_middle_it_goes_on_from_there(hub, container, account, far):
