@@ -226,7 +226,7 @@ def test_from_a_source_by_https(container, far):
 
 def test_sums_of_the_source(account, container, far):
     far.allow(len(DATA))
-    crc = send(account, "PUT", "/tests/here", DATA, {"x-ms-blob-type": "BlockBlob"}).headers["x-ms-content-crc64"]
+    crc = send(account, "PUT", "/tests/here?comp=block&blockid=YWFh", DATA).headers["x-ms-content-crc64"]
     md5, other = base64.b64encode(hashlib.md5(DATA).digest()).decode(), base64.b64encode(hashlib.md5(b"other").digest()).decode()
     for name, sum, status in (("md5", md5, "success"), ("crc64", crc, "success"), ("md5", other, "failed"), ("crc64", "AAAAAAAAAAA=", "failed")):
         answer = send(account, "PUT", "/tests/to", headers={"x-ms-copy-source": far.url, f"x-ms-source-content-{name}": sum})
