@@ -9,6 +9,7 @@ import tempfile
 import time
 
 import rigs
+import tuning
 from lines import report
 
 ROUNDS = 5
@@ -90,7 +91,8 @@ def bench_idle(folder: pathlib.Path) -> None:
 
 def main() -> None:
     folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=ROOT / "build"))
-    parts = {"grpc": bench_grpc, "local": bench_local, "loadgen": bench_loadgen, "idle": bench_idle}
+    parts = {"grpc": bench_grpc, "local": bench_local, "loadgen": bench_loadgen, "idle": bench_idle,
+             "tuned": tuning.bench_tuned, "saturation": tuning.bench_saturation}
     try:
         for name in sys.argv[1:] or parts:
             parts[name](folder)

@@ -152,6 +152,16 @@ def serve(folder: pathlib.Path, model: pathlib.Path) -> Iterator[tuple[str, int]
 
 
 @contextlib.contextmanager
+def serve_data(data: pathlib.Path, model: pathlib.Path) -> Iterator[dict]:
+    """The run file of an inference server with this data directory, and the model as "m"."""
+    data.mkdir(parents=True, exist_ok=True)
+    with process([BIN / "holdfast-serve", "--data", data, "--listen", "127.0.0.1:0", "--grpc", ""], data.parent / f"{data.name}.log"):
+        run = wait_for("serve ready", 20, lambda: run_file(data / "run.json"))
+        put_model(run["http"], "m", model)
+        yield run
+
+
+@contextlib.contextmanager
 def serve_grpc(folder: pathlib.Path, model: pathlib.Path | None) -> Iterator[tuple[str, int]]:
     """The gRPC door's address and the pid of an inference server, with the model if there is one."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -114,6 +114,10 @@ Result<ServeConfig> parse_serve_config(const std::string& text, const std::strin
   TRY(config.pinned, memory.texts_or("pinned", {}));
   TRY_VOID(memory.finish());
   TRY_VOID(read_care(map, config.care));
+  TRY(YamlMap tuning, map.map("tuning"));
+  TRY(config.tune, tuning.flag_or("automatic", config.tune));
+  TRY(config.tune_budget, tuning.duration_or("budget", config.tune_budget));
+  TRY_VOID(tuning.finish());
   TRY_VOID(parse_access(map, source, config));
   TRY(config.uploads, map.flag_or("uploads", true));
   TRY(config.plain_http_beyond_loopback, map.flag_or("plain_http_beyond_loopback", false));

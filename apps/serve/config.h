@@ -1,6 +1,7 @@
 // serve.yaml, and the flags that override it.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,15 +27,17 @@ struct ServeConfig {
   int threads = 1;                      // inside one inference
   std::string engine = "onnxruntime";  // or "openvino", with ONNX Runtime for what it does not take
   bool uploads = true;
-  unsigned lanes = 0;                          // runs at the same time; 0: one a core
-  size_t queue = 256;                          // requests of a model version that wait
-  bool merge = true;                           // requests where that pays
-  uint64_t memory = 0;                         // bytes for models; 0: no limit
-  std::vector<std::string> pinned;             // models that are never evicted
-  std::optional<TlsConfig> tls;                // of both doors
-  std::string token_keys;                      // a file of keys, as identity/api_keys.h has it
-  std::string token_issuer, token_issuer_key;  // whose tokens are taken, and its public key
-  inference::Care care;                        // what is done about models that fail
+  unsigned lanes = 0;                            // runs at the same time; 0: one a core
+  size_t queue = 256;                            // requests of a model version that wait
+  bool merge = true;                             // requests where that pays
+  uint64_t memory = 0;                           // bytes for models; 0: no limit
+  std::vector<std::string> pinned;               // models that are never evicted
+  std::optional<TlsConfig> tls;                  // of both doors
+  std::string token_keys;                        // a file of keys, as identity/api_keys.h has it
+  std::string token_issuer, token_issuer_key;    // whose tokens are taken, and its public key
+  inference::Care care;                          // what is done about models that fail
+  bool tune = false;                             // models that were never measured here, by itself
+  std::chrono::milliseconds tune_budget{10000};  // each
   // Serves plain HTTP on an address that others reach. For a container, whose network is its own:
   // there it is whoever publishes the port that decides who reaches it.
   bool plain_http_beyond_loopback = false;

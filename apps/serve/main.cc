@@ -3,8 +3,11 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <optional>
 
 #include "access.h"
+#include "automatic.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "config.h"
@@ -12,8 +15,10 @@
 #include "inference/grpc/service.h"
 #include "inference/http/service.h"
 #include "inference/local/door.h"
+#include "inference/measure/tuned_engine.h"
 #include "inference/onnxruntime/onnxruntime_engine.h"
 #include "inference/openvino/openvino_engine.h"
+#include "measure.h"
 #include "net/http/server.h"
 #include "net/run_file.h"
 #include "version.h"
@@ -40,16 +45,18 @@ Result<void> run(const ServeConfig& config) {
   const SystemClock clock;
   TRY(const auto access, Access::open(config, clock));
   Runtime runtime;
-  const auto engine = offer_engines(config);
+  const auto offered = offer_engines(config);
+  const inference::TuningStore tunings(config.data + "/tuning");
+  inference::TunedEngine engine(*offered, tunings);
   const inference::SchedulerOptions scheduling{
       .lanes = config.lanes > 0 ? config.lanes : runtime.size(),
       .queue = config.queue,
       .merge = config.merge};
-  TRY(auto repository, inference::Repository::open(config.models, *engine, scheduling,
+  TRY(auto repository, inference::Repository::open(config.models, engine, scheduling,
                                                    {config.memory, config.pinned}, config.care));
   inference::ServeOptions options;
   options.version = kVersion;
-  options.platform = engine->platform();
+  options.platform = engine.platform();
   options.uploads = config.uploads;
   if (access->asks()) options.admin = http::Role::admin;
   http::Router router(inference::oip_error, access->authenticator());
@@ -97,13 +104,17 @@ Result<void> run(const ServeConfig& config) {
     local = std::move(*started);
   }
   const std::string grpc_address = grpc ? grpc->address() : "";
-  const RunFile running(
-      config.data + "/run.json",
-      {{"http", server->address()}, {"grpc", grpc_address}, {"local", config.local}});
+  const RunFile running(config.data + "/run.json",
+                        {{"http", server->address()},
+                         {"grpc", grpc_address},
+                         {"local", config.local},
+                         {"models", std::filesystem::absolute(config.models).string()}});
   log::info("serve", "ready",
             {{"http", server->address()}, {"grpc", grpc_address}, {"models", config.models}});
+  std::optional<AutomaticTuning> automatic(std::in_place, config, *repository, tunings);
   runtime.wait();
   log::info("serve", "stopping");
+  automatic.reset();
   stop(std::chrono::seconds(10));
   return {};
 }
@@ -115,6 +126,7 @@ int main(int argc, char** argv) {
   mallopt(M_ARENA_MAX, 2);
   // ONNX Runtime would keep a database of events in the home directory and send them to its makers.
   ::setenv("ORT_DISABLE_TELEMETRY", "1", 1);  // NOLINT(concurrency-mt-unsafe): no thread yet
+  if (argc > 1 && argv[1] == std::string("measure")) return holdfast::measure(argc - 1, argv + 1);
   auto config = holdfast::read_serve_config(argc, argv);
   if (!config) {
     std::fprintf(stderr, "holdfast serve: %s\n", config.error().message().c_str());

@@ -12,6 +12,7 @@
 #include "base/files.h"
 #include "cli/answer.h"
 #include "cli/context.h"
+#include "cli/measure.h"
 #include "cli/registered.h"
 
 namespace holdfast::cli {
@@ -156,6 +157,7 @@ void add_model(CLI::App& app, Chosen& chosen) {
                   release);
   verb->add_option("NAME", options.name, "The model")->required();
   verb->add_option("--version", options.version, "The version")->required();
+  add_measuring(*model, chosen);
 }
 
 }  // namespace holdfast::cli

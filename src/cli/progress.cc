@@ -58,4 +58,29 @@ void Progress::show(uint64_t bytes, bool last) {
                terminal_ && !last ? "" : "\n");
 }
 
+Share::Share(std::string what, bool quiet)
+    : what_(std::move(what)),
+      quiet_(quiet),
+      terminal_(can_rewrite()),
+      start_(std::chrono::steady_clock::now()),
+      last_(start_) {}
+
+void Share::at(double part, const std::string& with) {
+  const auto now = std::chrono::steady_clock::now();
+  if (quiet_ || now - last_ < (terminal_ ? std::chrono::milliseconds(100)
+                                         : std::chrono::milliseconds(10'000)))
+    return;
+  last_ = now;
+  shown_ = true;
+  const double seconds = std::chrono::duration<double>(now - start_).count();
+  std::string line = what_ + ": " + std::to_string(static_cast<int>(part * 100)) + " %, " + with;
+  if (part > 0.05 && part < 1)
+    line += ", " + std::to_string(static_cast<int>(seconds * (1 - part) / part)) + " s left";
+  std::fprintf(stderr, terminal_ ? "\r\033[K%s" : "%s\n", line.c_str());
+}
+
+void Share::done() {
+  if (shown_ && terminal_) std::fputs("\r\033[K", stderr);
+}
+
 }  // namespace holdfast::cli

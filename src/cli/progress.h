@@ -24,6 +24,20 @@ class Progress {
   std::chrono::steady_clock::time_point start_, last_;
 };
 
+// Progress of work of which only the part that is done is known.
+class Share {
+ public:
+  Share(std::string what, bool quiet);
+  void at(double part, const std::string& with);  // 0 to 1
+  void done();
+
+ private:
+  const std::string what_;
+  const bool quiet_, terminal_;
+  bool shown_ = false;
+  std::chrono::steady_clock::time_point start_, last_;
+};
+
 // Progress of work that finds its length out by itself, and tells its steps.
 class Bar {
  public:

@@ -50,4 +50,9 @@ Result<uint64_t> element_count(const std::vector<int64_t>& shape) {
   return count;
 }
 
+Result<Prepared> Engine::prepare(const std::string& path, const std::string&) {
+  TRY(auto model, load(path));
+  return Prepared{.model = std::move(model)};
+}
+
 }  // namespace holdfast::inference

@@ -76,6 +76,13 @@ class Model {
                                           const std::vector<std::string>& outputs) = 0;
 };
 
+// A model, and how its requests are best run; 0: no limit of its own.
+struct Prepared {
+  std::unique_ptr<Model> model;
+  unsigned lanes = 0;  // runs at the same time
+  uint64_t rows = 0;   // in a merged run
+};
+
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -85,6 +92,8 @@ class Engine {
   // Blocking. invalid_argument: not a model of this engine, with what is wrong; unsupported:
   // outputs that are no tensors.
   virtual Result<std::unique_ptr<Model>> load(const std::string& path) = 0;
+  // As load(), for a file whose digest ("sha256:…") is known: as it was tuned for, where it was.
+  virtual Result<Prepared> prepare(const std::string& path, const std::string& digest);
 };
 
 }  // namespace holdfast::inference

@@ -13,6 +13,9 @@ struct Waiting;  // one request
 
 struct ModelQueue {
   std::deque<Waiting*> waiting;  // by priority, then arrival
+  unsigned lanes = 0;            // that run these now
+  unsigned most_lanes = 0;       // of them; 0: no limit of its own
+  uint64_t most_rows = 0;        // in a merged run; 0: as many as pay
   int64_t used_ns = 0;           // of lanes
   int64_t run_ns = 0;            // what a run took of late
   bool collecting = false;       // a lane waits for more of these
@@ -25,6 +28,8 @@ struct ModelQueue {
   int proofs = 0;
   bool refused = false;
   Curve curve;  // any thread
+
+  bool full() const { return most_lanes > 0 && lanes >= most_lanes; }
 };
 
 }  // namespace holdfast::inference

@@ -72,8 +72,10 @@ Result<LoadedPtr> Repository::load_file(const std::string& name, int64_t version
   loaded->breaker.configure(care_.breaker);
   {
     const Running::Run loading(*loaded->running, true);
-    TRY(auto model, engine_.load(path));
-    loaded->model = mark_runs(std::move(model), loaded->running);
+    TRY(Prepared prepared, engine_.prepare(path, loaded->digest));
+    loaded->model = mark_runs(std::move(prepared.model), loaded->running);
+    loaded->queue.most_lanes = prepared.lanes;
+    loaded->queue.most_rows = prepared.rows;
   }
   TRY_VOID(read_recipe(*loaded));
   loaded->mergeable = can_merge(loaded->model->signature());

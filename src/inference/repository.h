@@ -45,6 +45,8 @@ class Repository {
   // Makes a version on disk the current one, whatever its number, loading it where it is not; it
   // stays current over a restart, until a put() or load() of one that is not older. not_found.
   Task<Result<LoadedPtr>> activate(std::string name, int64_t version);
+  // Loads one that is in memory anew, as it is tuned by now, in the old one's place. not_found.
+  Task<Result<LoadedPtr>> retune(std::string name, int64_t version);
   // Requests that run end as they began. not_found.
   Task<Result<void>> unload(std::string name);
   Task<Result<void>> remove(std::string name,

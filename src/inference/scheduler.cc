@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "inference/execute.h"
 
@@ -95,7 +96,7 @@ bool Scheduler::enqueue(Waiting& waiting) {
   }
   if (queue.collecting) {
     arrived_.notify_all();
-  } else {
+  } else if (!queue.full()) {
     start_lane();
   }
   return true;
@@ -117,9 +118,12 @@ void Scheduler::take(Waiting& waiting) {
 }
 
 Loaded* Scheduler::next() {
-  const auto least = std::ranges::min_element(
-      ready_, {}, [](const Loaded* loaded) { return loaded->queue.used_ns; });
-  if (least == ready_.end()) return nullptr;
+  // One that has all its lanes is taken up again by the lane that ends first.
+  const auto key = [](const Loaded* loaded) {
+    return std::pair(loaded->queue.full(), loaded->queue.used_ns);
+  };
+  const auto least = std::ranges::min_element(ready_, {}, key);
+  if (least == ready_.end() || key(*least).first) return nullptr;
   turn_ = std::max(turn_, (*least)->queue.used_ns);
   return *least;
 }
@@ -154,7 +158,8 @@ void Scheduler::wait_for_more(std::vector<Waiting*>& batch, uint64_t most,
   ModelQueue& queue = first.loaded.queue;
   const uint64_t rows = rows_in(batch);
   // Other models' requests, and other kinds of this one's, do not wait for these.
-  if (busy_ < options_.lanes || !ready_.empty() || queue.expected == 0 || rows >= most) return;
+  const bool free = busy_ < options_.lanes && !queue.full();
+  if (free || !ready_.empty() || queue.expected == 0 || rows >= most) return;
   const uint64_t more = std::min(queue.expected * first.rows, most - rows);
   const auto now = Clock::now();
   const int64_t together = cost(queue, rows + more);
@@ -182,8 +187,10 @@ void Scheduler::lane() {
     // From here on the requests that were taken hold the model.
     std::vector<Waiting*> batch = {queue.waiting.front()};
     take(*batch[0]);
+    ++queue.lanes;
     if (options_.merge && !queue.refused && batch[0]->rows > 0 && loaded->mergeable) {
-      const uint64_t most = queue.curve.worthwhile(batch[0]->rows);
+      uint64_t most = queue.curve.worthwhile(batch[0]->rows);
+      if (queue.most_rows > 0) most = std::max(batch[0]->rows, std::min(most, queue.most_rows));
       gather(batch, most);
       wait_for_more(batch, most, lock);
     }
@@ -208,6 +215,9 @@ void Scheduler::lane() {
     Execution execution;
     if (!out.empty()) execution = execute(out, prove);
     lock.lock();
+    --queue.lanes;
+    // Those that wait for its lanes have called none, and this one may be another model's next.
+    if (queue.most_lanes > 0 && ready_.size() > 1) start_lane();
     queue.used_ns += execution.ns - price;
     queue.run_ns += (execution.ns - queue.run_ns) / 8;
     if (execution.proof == Execution::Proof::agreed) ++queue.proofs;

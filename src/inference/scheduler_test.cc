@@ -308,5 +308,51 @@ TEST(Scheduler, WhoHasGoneIsNotRunFor) {
   EXPECT_EQ(gate.seen, std::vector<float>{1});
 }
 
+TEST(Scheduler, AModelHasNoMoreLanesAndRowsThanItIsTunedFor) {
+  Scheduler scheduler({.lanes = 4});
+  Served served;
+  served.loaded.queue.most_lanes = 1;
+  served.loaded.queue.most_rows = 2;
+  std::atomic<int> now{0}, most{0};
+  std::atomic<size_t> rows{0};
+  served.model->before = [&](const std::vector<float>& values) -> Result<void> {
+    most = std::max<int>(most, ++now);
+    rows = std::max<size_t>(rows, values.size() / 2);
+    std::this_thread::sleep_for(200us);
+    --now;
+    return {};
+  };
+  std::vector<std::future<Outcome>> asked;
+  asked.reserve(60);
+  for (int i = 0; i < 60; ++i)
+    asked.push_back(ask_aside(scheduler, served.loaded, static_cast<float>(i)));
+  for (int i = 0; i < 60; ++i)
+    EXPECT_EQ(values_of(asked[i].get()), std::vector<float>(2, 3.0F * static_cast<float>(i)));
+  EXPECT_EQ(most, 1);
+  EXPECT_LE(rows, 2u);
+  EXPECT_EQ(served.loaded.queue.lanes, 0u);
+}
+
+TEST(Scheduler, OneThatHasItsLanesLeavesTheOthersToOthers) {
+  Scheduler scheduler({.lanes = 2});
+  Served slow("slow"), quick("quick");
+  slow.loaded.queue.most_lanes = 1;
+  std::promise<void> go;
+  const std::shared_future<void> gone = go.get_future().share();
+  std::atomic<int> begun{0};
+  slow.model->before = [&](const std::vector<float>&) -> Result<void> {
+    ++begun;
+    gone.wait();
+    return {};
+  };
+  auto first = ask_aside(scheduler, slow.loaded, 1), second = ask_aside(scheduler, slow.loaded, 2);
+  until([&] { return begun == 1 && slow.loaded.statistics.pending == 1; });
+  EXPECT_EQ(values_of(ask_aside(scheduler, quick.loaded, 5).get()), std::vector<float>(2, 15.0F));
+  EXPECT_EQ(begun, 1);
+  go.set_value();
+  EXPECT_EQ(values_of(first.get()), std::vector<float>(2, 3.0F));
+  EXPECT_EQ(values_of(second.get()), std::vector<float>(2, 6.0F));
+}
+
 }  // namespace
 }  // namespace holdfast::inference

@@ -115,6 +115,7 @@ void mount(http::Router& router, Repository& repository, const ServeOptions& opt
   mount_models(router, repository, options);
   mount_activation(router, repository, options);
   mount_life(router, repository, options);
+  mount_tuning(router, repository, options);
   mount_score(router, repository);
   mount_statistics(router, repository);
   mount_control(router, repository, options);

@@ -195,7 +195,9 @@ class OnnxEngine final : public Engine {
 
 }  // namespace
 
-Result<std::unique_ptr<Engine>> open_onnxruntime(OnnxRuntimeOptions options) {
+namespace {
+
+std::vector<std::string> places_to_look() {
   std::vector<std::string> places;
   if (const char* given = std::getenv("HOLDFAST_ONNXRUNTIME")) places.emplace_back(given);
   char self[4096];
@@ -206,9 +208,22 @@ Result<std::unique_ptr<Engine>> open_onnxruntime(OnnxRuntimeOptions options) {
   }
   places.emplace_back(HOLDFAST_ONNXRUNTIME_LIBRARY);
   places.emplace_back("libonnxruntime.so.1");
+  return places;
+}
+
+}  // namespace
+
+std::string onnxruntime_library() {
+  for (const std::string& place : places_to_look()) {
+    if (::access(place.c_str(), R_OK) == 0) return place;
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Engine>> open_onnxruntime(OnnxRuntimeOptions options) {
   void* library = nullptr;
   std::string tried;
-  for (const std::string& place : places) {
+  for (const std::string& place : places_to_look()) {
     library = ::dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (library != nullptr) break;
     tried += (tried.empty() ? "" : ", ") + place;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "inference/engine.h"
 
@@ -13,6 +14,8 @@ inline constexpr std::string_view kOnnxRuntimePlatform = "onnxruntime_onnx";  //
 struct OnnxRuntimeOptions {
   int threads = 1;  // inside one run; 1 has no pool and no hand-off
 };
+// The file that open_onnxruntime() would map first; empty: none of its places has one.
+std::string onnxruntime_library();
 // Looks for libonnxruntime.so.1 in $HOLDFAST_ONNXRUNTIME, beside the program (../lib), where the
 // build found it, and where the loader looks. unavailable where it is nowhere, naming the places.
 Result<std::unique_ptr<Engine>> open_onnxruntime(OnnxRuntimeOptions options = {});

@@ -33,16 +33,20 @@ void* open_from(const fs::path& folder) {
   return last;
 }
 
-Result<Api> open() {
+std::vector<fs::path> places_to_look() {
   std::vector<fs::path> places;
   if (const char* given = std::getenv("HOLDFAST_OPENVINO")) places.emplace_back(given);
   std::error_code error;
   const fs::path self = fs::read_symlink("/proc/self/exe", error);
   places.push_back(self.parent_path() / "../lib/openvino");
   places.emplace_back(HOLDFAST_OPENVINO_LIBRARIES);
+  return places;
+}
+
+Result<Api> open() {
   void* library = nullptr;
   std::string tried;
-  for (const fs::path& place : places) {
+  for (const fs::path& place : places_to_look()) {
     library = open_from(place);
     if (library != nullptr) break;
     tried += (tried.empty() ? "" : ", ") + place.string();
@@ -60,6 +64,14 @@ Result<Api> open() {
 }
 
 }  // namespace
+
+std::string libraries() {
+  for (const fs::path& place : places_to_look()) {
+    const std::string path = with_prefix(place, kInOrder[1]);
+    if (!path.empty()) return path;
+  }
+  return {};
+}
 
 std::string Api::last_error() const {
   const char* said = ov_get_last_err_msg();

@@ -41,6 +41,8 @@ struct Api {
   std::string last_error() const;
 };
 
+// Where it would be taken from; empty: nowhere.
+std::string libraries();
 // unavailable. Loaded once for the process, never unloaded.
 Result<const Api*> api();
 

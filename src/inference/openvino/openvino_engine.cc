@@ -211,7 +211,7 @@ class OpenVinoEngine final : public Engine {
         {"NUM_STREAMS", lanes.c_str()},
         {"INFERENCE_NUM_THREADS", threads.c_str()},
         // On processors with bf16 it would answer in that, and differ from the model as trained.
-        {"INFERENCE_PRECISION_HINT", "f32"},
+        {"INFERENCE_PRECISION_HINT", options_.precision.c_str()},
         // It would pin its threads over those of the requests.
         {"ENABLE_CPU_PINNING", "NO"}};
     const auto compile = [&](ov_compiled_model_t** compiled) {
@@ -240,6 +240,10 @@ class OpenVinoEngine final : public Engine {
 };
 
 }  // namespace
+
+std::string openvino_libraries() {
+  return openvino::libraries();
+}
 
 Result<std::unique_ptr<Engine>> open_openvino(OpenVinoOptions options) {
   TRY(const Api* api, openvino::api());

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "inference/engine.h"
 
@@ -12,11 +13,15 @@ namespace holdfast::inference {
 inline constexpr std::string_view kOpenVinoPlatform = "openvino";
 
 struct OpenVinoOptions {
-  int threads = 1;  // inside one run
+  int threads = 1;                // inside one run
+  std::string precision = "f32";  // of its sums: f32, bf16, f16
 };
+// The library that open_openvino() would map first; empty: none of its places has one.
+std::string openvino_libraries();
 // Looks for the folder of libopenvino_c in $HOLDFAST_OPENVINO, beside the program
 // (../lib/openvino), and where the build found it. unavailable where it is nowhere, naming the
-// places. Answers are computed in the precision that the model names.
+// places. Answers are computed in f32, the precision
+// that models name, unless another is asked for.
 Result<std::unique_ptr<Engine>> open_openvino(OpenVinoOptions options = {});
 
 }  // namespace holdfast::inference

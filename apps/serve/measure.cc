@@ -1,0 +1,230 @@
+#include "measure.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_from.hpp>
+#include <cmath>
+#include <cstdio>
+#include <map>
+
+#include "base/log.h"
+#include "inference/measure/server.h"
+#include "inference/measure/tune.h"
+#include "inference/warm_up.h"
+#include "net/runtime.h"
+
+namespace holdfast {
+namespace {
+
+namespace json = boost::json;
+using namespace inference;  // NOLINT(google-build-using-namespace): this file is about nothing else
+
+using Flags = std::map<std::string, std::string, std::less<>>;
+
+std::string flag(const Flags& flags, std::string_view name, std::string_view otherwise = "") {
+  const auto found = flags.find(name);
+  return found == flags.end() ? std::string(otherwise) : found->second;
+}
+
+Result<uint64_t> number(const Flags& flags, std::string_view name, uint64_t otherwise) {
+  const auto found = flags.find(name);
+  if (found == flags.end()) return otherwise;
+  const auto value = parse_u64(found->second);
+  if (!value)
+    return fail(Code::invalid_argument, "usage",
+                "--" + std::string(name) + ": '" + found->second + "' is not a number");
+  return *value;
+}
+
+void print(const json::object& line) {
+  std::puts(json::serialize(line).c_str());
+  std::fflush(stdout);
+}
+void tell(double done, const std::string& what) {
+  print({{"progress", done}, {"what", what}});
+}
+
+// "x=1,3,224,224;y=1,4"
+Result<SampleOptions> sample_options(const Flags& flags) {
+  SampleOptions out{.path = flag(flags, "samples")};
+  TRY(out.seed, number(flags, "seed", out.seed));
+  const std::string shapes = flag(flags, "shape");
+  for (const std::string_view part : split(shapes, ';')) {
+    if (part.empty()) continue;
+    const size_t at = part.find('=');
+    std::vector<int64_t> sizes;
+    for (const std::string_view size :
+         split(at == std::string_view::npos ? "" : part.substr(at + 1), ',')) {
+      const auto value = parse_u64(size);
+      if (!value || *value == 0 || *value > INT32_MAX)
+        return fail(Code::invalid_argument, "usage",
+                    "--shape: '" + std::string(part) + "' is not as x=1,3,224,224");
+      sizes.push_back(static_cast<int64_t>(*value));
+    }
+    out.shapes[std::string(part.substr(0, at))] = std::move(sizes);
+  }
+  return out;
+}
+
+Result<Tuning> usual_of(const Flags& flags) {
+  Tuning out;
+  out.engine = flag(flags, "engine", out.engine);
+  TRY(const uint64_t threads, number(flags, "threads", 1));
+  TRY(const uint64_t lanes, number(flags, "lanes", 0));
+  out.threads = static_cast<int>(threads);
+  out.lanes = static_cast<unsigned>(lanes);
+  return out;
+}
+
+json::object row_of(const Candidate& candidate) {
+  const auto median = [](std::vector<double> of) {
+    std::ranges::sort(of);
+    return of.empty() ? 0 : of[of.size() / 2];
+  };
+  const Tuning& tuning = candidate.tuning;
+  json::object out{{"candidate", describe(tuning)}, {"engine", tuning.engine},
+                   {"precision", tuning.precision}, {"threads", tuning.threads},
+                   {"lanes", tuning.lanes},         {"load_ms", candidate.load_ms},
+                   {"why_not", candidate.why_not}};
+  if (candidate.p50_us.empty()) return out;
+  out["p50_us"] = median(candidate.p50_us);
+  out["p99_us"] = median(candidate.p99_us);
+  out["per_second"] = median(candidate.rate);
+  out["rounds"] = json::object{{"p50_us", json::value_from(candidate.p50_us)},
+                               {"per_second", json::value_from(candidate.rate)}};
+  out["latency_ratio"] = candidate.faster;
+  out["throughput_ratio"] = candidate.more;
+  out["gain"] = candidate.gain;
+  out["least_gain"] = candidate.least;
+  return out;
+}
+
+Result<json::object> run_tune(const Flags& flags) {
+  TuneOptions options;
+  const std::string model = flag(flags, "model"), goal = flag(flags, "goal", "both");
+  TRY(options.usual, usual_of(flags));
+  TRY(options.samples, sample_options(flags));
+  TRY(options.budget, parse_duration(flag(flags, "budget", "30s")));
+  options.goal = goal == "latency"      ? Goal::latency
+                 : goal == "throughput" ? Goal::throughput
+                                        : Goal::both;
+  options.progress = tell;
+  TRY(const std::string digest, digest_of(model));
+  TRY(const Findings found, tune(model, options));
+  json::object out{{"model", model}, {"digest", digest},         {"hardware", hardware()},
+                   {"goal", goal},   {"samples", found.samples}, {"generated", found.generated}};
+  json::array candidates, batches;
+  for (size_t i = 0; i < found.candidates.size(); ++i) {
+    json::object row = row_of(found.candidates[i]);
+    row["usual"] = i == 0;
+    row["chosen"] = i == found.chosen;
+    candidates.push_back(std::move(row));
+  }
+  for (const Batch& batch : found.batches)
+    batches.push_back(json::object{{"rows", batch.rows}, {"rows_per_second", batch.rate}});
+  out["candidates"] = std::move(candidates);
+  out["batches"] = std::move(batches);
+  out["most_rows"] = found.tuning.rows;
+  out["kept"] = found.chosen == 0;
+  if (const std::string store = flag(flags, "store"); !store.empty()) {
+    TuningStore::Known known;
+    if (found.chosen != 0) known.tuning = found.tuning;
+    TRY_VOID(TuningStore(store).write(digest, known, json::serialize(out)));
+  }
+  return out;
+}
+
+// The raw runtime as the server has it: its own settings, or those that were tuned.
+Result<json::object> run_verify(const Flags& flags, bool& equal) {
+  const std::string file = flag(flags, "model"), url = flag(flags, "url");
+  TRY(const Served served, run_task(ask_served(url)));
+  TRY(Tuning tuning, usual_of(flags));
+  TRY(const std::string digest, digest_of(file));
+  if (const std::string store = flag(flags, "store"); !store.empty()) {
+    const auto known = TuningStore(store).read(digest);
+    if (known && known->tuning) tuning = *known->tuning;
+  }
+  if (!flags.contains("engine") || tuning.engine != flag(flags, "engine"))
+    tuning.engine = served.platform == "openvino" ? "openvino" : "onnxruntime";
+  TRY(const auto engine, open_engine(tuning));
+  TRY(const auto model, engine->load(file));
+  TRY(const SampleOptions samples_wanted, sample_options(flags));
+  TRY(const auto samples, samples_for(model->signature(), samples_wanted));
+  TRY(const auto differences, verify(*model, samples, url));
+  json::array rows;
+  equal = true;
+  for (const Difference& of : differences) {
+    json::object row{{"output", of.output}, {"datatype", of.datatype}, {"equal", of.equal}};
+    row["max_abs"] = of.comparable && std::isfinite(of.most) ? json::value(of.most) : nullptr;
+    row["max_ulp"] = of.comparable ? json::value(of.ulps) : nullptr;
+    row["same_shape"] = of.comparable;
+    rows.push_back(std::move(row));
+    equal = equal && of.equal;
+  }
+  return json::object{{"outputs", std::move(rows)},  {"samples", samples.size()}, {"equal", equal},
+                      {"runtime", describe(tuning)}, {"digest", digest},          {"url", url}};
+}
+
+Result<json::object> run_bench(const Flags& flags) {
+  const std::string url = flag(flags, "url");
+  TRY(const Served served, run_task(ask_served(url)));
+  TRY(const SampleOptions wanted, sample_options(flags));
+  TRY(const auto samples, samples_for(served.signature, wanted));
+  BenchOptions options;
+  TRY(const uint64_t connections, number(flags, "connections", 1));
+  options.connections = static_cast<unsigned>(std::clamp<uint64_t>(connections, 1, 256));
+  TRY(options.duration, parse_duration(flag(flags, "duration", "5s")));
+  options.progress = [](double done) { tell(done, "load"); };
+  TRY(const BenchFigures found, bench(flag(flags, "server"), url, flag(flags, "name"),
+                                      flag(flags, "version"), samples, options));
+  if (found.stages[0].count == 0)
+    return fail(Code::internal, "no request was answered: " + found.error);
+  json::array stages;
+  for (const Stage& stage : found.stages) {
+    json::object row{{"stage", stage.name}, {"count", stage.count}, {"mean_us", stage.mean_us}};
+    if (stage.p50_us > 0 || stage.p99_us > 0) {
+      row["p50_us"] = stage.p50_us;
+      row["p90_us"] = stage.p90_us;
+      row["p99_us"] = stage.p99_us;
+    }
+    stages.push_back(std::move(row));
+  }
+  return json::object{{"stages", std::move(stages)},
+                      {"per_second", found.rate},
+                      {"errors", found.errors},
+                      {"error", found.error},
+                      {"connections", options.connections},
+                      {"platform", served.platform}};
+}
+
+}  // namespace
+
+int measure(int argc, char** argv) {
+  log::set_level(log::Level::error);
+  const std::string what = argc > 1 ? argv[1] : "";
+  Flags flags;
+  for (int i = 2; i + 1 < argc; i += 2) {
+    if (std::string_view(argv[i]).starts_with("--")) flags[argv[i] + 2] = argv[i + 1];
+  }
+  bool equal = true;
+  Result<json::object> done = what == "tune"     ? run_tune(flags)
+                              : what == "verify" ? run_verify(flags, equal)
+                              : what == "bench"  ? run_bench(flags)
+                                                 : fail(Code::invalid_argument, "usage",
+                                                        "measure what: tune, verify or bench?");
+  if (!done) {
+    const Error& error = done.error();
+    std::string why = error.message();
+    std::ranges::replace(why, '\n', ' ');  // whoever reads it takes a line
+    std::fprintf(stderr, "%s\n", why.c_str());
+    return error.reason() == "usage" ? 2 : error.code() == Code::not_found ? 3 : 1;
+  }
+  print({{"result", std::move(*done)}});
+  return equal ? 0 : 1;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,105 @@
+"""The tuned choice beside the untuned default, and the server at saturation beside the raw runtime's best, on three models. Sides take turns."""
+import json
+import pathlib
+import subprocess
+import sys
+
+import rigs
+from lines import report
+
+ROUNDS = 5
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PEERS = ROOT / ".deps/peers"
+
+
+def resnet50(path: pathlib.Path) -> None:
+    """The architecture of ResNet-50 for ImageNet. Its weights are drawn at random: Debian's libonnx-testdata has the name of the file alone."""
+    import numpy
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+    draw = numpy.random.default_rng(50)
+    nodes, weights, count = [], [], 0
+
+    def convolution(of: str, inside: int, outside: int, size: int, stride: int, relu: bool = True) -> str:
+        nonlocal count
+        count += 1
+        kernel = draw.normal(0, (2 / (inside * size * size)) ** 0.5, (outside, inside, size, size)).astype(numpy.float32)
+        weights.extend([numpy_helper.from_array(kernel, f"k{count}"), numpy_helper.from_array(numpy.zeros(outside, numpy.float32), f"b{count}")])
+        nodes.append(helper.make_node("Conv", [of, f"k{count}", f"b{count}"], [f"c{count}"], strides=[stride] * 2, pads=[size // 2] * 4))
+        if relu:
+            nodes.append(helper.make_node("Relu", [f"c{count}"], [f"r{count}"]))
+        return f"r{count}" if relu else f"c{count}"
+
+    at = convolution("x", 3, 64, 7, 2)
+    nodes.append(helper.make_node("MaxPool", [at], ["pool"], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]))
+    at, wide = "pool", 64
+    for stage, blocks in enumerate([3, 4, 6, 3]):
+        narrow = 64 << stage
+        for block in range(blocks):
+            stride = 2 if stage > 0 and block == 0 else 1
+            inner = convolution(convolution(convolution(at, wide, narrow, 1, 1), narrow, narrow, 3, stride), narrow, 4 * narrow, 1, 1, relu=False)
+            aside = convolution(at, wide, 4 * narrow, 1, stride, relu=False) if block == 0 else at
+            at, wide = f"s{stage}_{block}", 4 * narrow
+            nodes.extend([helper.make_node("Add", [inner, aside], [f"{at}a"]), helper.make_node("Relu", [f"{at}a"], [at])])
+    weights.append(numpy_helper.from_array(draw.normal(0, 0.02, (2048, 1000)).astype(numpy.float32), "w"))
+    nodes.extend([helper.make_node("GlobalAveragePool", [at], ["g"]), helper.make_node("Flatten", ["g"], ["f"]), helper.make_node("MatMul", ["f", "w"], ["y"])])
+    graph = helper.make_graph(nodes, "resnet50", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 224, 224])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 1000])], weights)
+    path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9).SerializeToString())
+
+
+def models(folder: pathlib.Path) -> dict[str, tuple[pathlib.Path, str]]:
+    """Each with the shape of its requests, where that is free: the example's MLP, the wheel's text recogniser, a ResNet-50."""
+    recogniser = PEERS / "rapidocr/rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx"
+    if not recogniser.exists():
+        raise SystemExit("the OCR networks are not there; run scripts/setup --peers")
+    network = folder / "resnet50.onnx"
+    if not network.exists():
+        resnet50(network)
+    return {"mlp": (rigs.digits_model(folder), ""), "ocr": (recogniser, "x=1,3,48,320"), "resnet50": (network, "x=1,3,224,224")}
+
+
+def measure(*words: object) -> dict:
+    done = subprocess.run([rigs.BIN / "holdfast-serve", "measure", *map(str, words)], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])["result"]
+
+
+def load(run: dict, shape: str, connections: int) -> dict:
+    url = f"http://{run['http']}"
+    done = measure("bench", "--server", url, "--url", f"{url}/v2/models/m/versions/1", "--name", "m", "--version", 1,
+                   "--connections", connections, "--duration", "3s", "--shape", shape)
+    if done["errors"]:
+        raise SystemExit(f"{done['errors']} errors: {done['error']}")
+    return done
+
+
+def bench_tuned(folder: pathlib.Path) -> None:
+    for name, (path, shape) in models(folder).items():
+        place = folder / f"tuned-{name}"
+        found = measure("tune", "--model", path, "--store", place / "tuned/tuning", "--budget", "30s", "--shape", shape)
+        chosen = next(row for row in found["candidates"] if row["chosen"])
+        print(f"  {name}: {chosen['candidate']}", file=sys.stderr)
+        with rigs.serve_data(place / "untuned", path) as usual, rigs.serve_data(place / "tuned", path) as tuned:
+            ours, theirs = {1: [], 4: []}, {1: [], 4: []}
+            for _ in range(ROUNDS):
+                for connections in ours:
+                    ours[connections].append(load(tuned, shape, connections)["per_second"])
+                    theirs[connections].append(load(usual, shape, connections)["per_second"])
+        report("inference", f"tuned_{name}_one_caller", "/s", ours[1], "untuned default", theirs[1])
+        report("inference", f"tuned_{name}_saturated", "/s", ours[4], "untuned default", theirs[4])
+
+
+def bench_saturation(folder: pathlib.Path) -> None:
+    for name, (path, shape) in models(folder).items():
+        if name == "mlp":
+            continue
+        place = folder / f"saturation-{name}"
+        measure("tune", "--model", path, "--store", place / "tuning", "--budget", "20s", "--goal", "throughput", "--shape", shape)
+        ours, raw = [], []
+        with rigs.serve_data(place, path) as run:
+            for _ in range(ROUNDS):
+                ours.append(load(run, shape, 4)["per_second"])
+                # The raw runtime's best: the quickest candidate in a process that does nothing else.
+                found = measure("tune", "--model", path, "--budget", "6s", "--shape", shape)
+                raw.append(max(row.get("per_second", 0) for row in found["candidates"]))
+        report("inference", f"saturation_{name}", "/s", ours, "the raw runtime's best", raw)
