@@ -31,9 +31,7 @@ struct PendingCopiesTest : testing::Test, TestBlobs {
 
   void SetUp() override {
     router.add("GET", "/data", http::Role::anonymous,
-               [this](http::Request& request) -> Task<Result<http::Response>> {
-                 co_return answer(request);
-               });
+               [this](http::Request& request) { return answer_later(request); });
     server = std::make_unique<http::LoopbackServer>(router);
     open();
   }
@@ -55,6 +53,7 @@ struct PendingCopiesTest : testing::Test, TestBlobs {
     copies = std::make_unique<PendingCopies>(*blobs, *sources, options);
   }
 
+  Task<Result<http::Response>> answer_later(http::Request& request) { co_return answer(request); }
   http::Response answer(http::Request& request) {
     const std::string range(request.headers.get_or("Range", "")),
         match(request.headers.get_or("If-Match", ""));
