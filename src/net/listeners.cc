@@ -79,7 +79,7 @@ Task<void> Listeners::accept(unsigned core) {
 }
 
 void Listeners::close() {
-  closing_ = true;
+  if (closing_.exchange(true)) return;
   for (auto& acceptor : acceptors_) {
     asio::post(acceptor->get_executor(), [at = acceptor.get()] {
       boost::system::error_code ignored;

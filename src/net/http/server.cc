@@ -102,9 +102,10 @@ size_t Server::connections() const {
 }
 
 Task<void> Server::stop(std::chrono::milliseconds grace) {
-  state_->stopping = true;
+  // A second stop() has nothing to wait for what it would post.
+  const bool again = state_->stopping.exchange(true);
   state_->listeners->close();
-  for (unsigned core = 0; core < state_->listeners->cores(); ++core) {
+  for (unsigned core = 0; !again && core < state_->listeners->cores(); ++core) {
     asio::post(state_->listeners->executor(core), [state = state_.get(), core] {
       for (Connection* connection : state->connections[core])
         connection->check(std::chrono::steady_clock::now());
