@@ -86,6 +86,30 @@ Result<void> read_care(YamlMap& map, inference::Care& care) {
   return quarantine.finish();
 }
 
+// canary: what a trial has where it says nothing else.
+Result<void> read_canary(YamlMap& map, inference::TrialSpec& trial) {
+  TRY(YamlMap canary, map.map("canary"));
+  const auto least = static_cast<int64_t>(trial.min_requests);
+  TRY(const int64_t min_requests, canary.integer_or("min_requests", least, 1, INT64_MAX));
+  trial.min_requests = static_cast<uint64_t>(min_requests);
+  TRY(trial.max_error_rate, canary.number_or("max_error_rate", trial.max_error_rate));
+  TRY(trial.max_latency_ratio, canary.number_or("max_latency_ratio", trial.max_latency_ratio));
+  TRY(trial.latency_slack, canary.duration_or("latency_slack", trial.latency_slack));
+  TRY(trial.max_disagreement, canary.number_or("max_disagreement", trial.max_disagreement));
+  TRY(trial.tolerance, canary.number_or("tolerance", trial.tolerance));
+  TRY(trial.compare_values, canary.flag_or("compare_values", trial.compare_values));
+  TRY(const int64_t promote_after, canary.integer_or("promote_after", 0, 0, INT64_MAX));
+  trial.promote_after = static_cast<uint64_t>(promote_after);
+  TRY(trial.promote_time, canary.duration_or("promote_time", trial.promote_time));
+  TRY_VOID(canary.finish());
+  inference::TrialSpec probe = trial;  // with what every trial names itself
+  probe.version = 1;
+  probe.share = 1;
+  if (auto fits = check(probe); !fits)
+    return std::unexpected(map.error_at("canary", fits.error().message()));
+  return {};
+}
+
 }  // namespace
 
 Result<ServeConfig> parse_serve_config(const std::string& text, const std::string& source) {
@@ -118,6 +142,7 @@ Result<ServeConfig> parse_serve_config(const std::string& text, const std::strin
   TRY(config.tune, tuning.flag_or("automatic", config.tune));
   TRY(config.tune_budget, tuning.duration_or("budget", config.tune_budget));
   TRY_VOID(tuning.finish());
+  TRY_VOID(read_canary(map, config.care.trial));
   TRY_VOID(parse_access(map, source, config));
   TRY(config.uploads, map.flag_or("uploads", true));
   TRY(config.plain_http_beyond_loopback, map.flag_or("plain_http_beyond_loopback", false));

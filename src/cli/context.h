@@ -98,6 +98,7 @@ void add_blob(CLI::App& storage, Chosen& chosen);
 void add_transfer(CLI::App& storage, Chosen& chosen);
 void add_share(CLI::App& app, Chosen& chosen);
 void add_model(CLI::App& app, Chosen& chosen);
+void add_canary(CLI::App& model, Chosen& chosen);
 void add_device(CLI::App& app, Chosen& chosen);  // device module twin method
 void add_deployment(CLI::App& app, Chosen& chosen);
 void add_data(CLI::App& app, Chosen& chosen);   // data registry

@@ -1,19 +1,12 @@
 // holdfast model: what the inference server has, and what is registered in the hub.
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <CLI/CLI.hpp>
 #include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 
-#include <algorithm>
-
-#include "base/files.h"
 #include "cli/answer.h"
 #include "cli/context.h"
 #include "cli/measure.h"
 #include "cli/registered.h"
+#include "cli/send_model.h"
 
 namespace holdfast::cli {
 namespace {
@@ -62,39 +55,9 @@ Task<Result<int>> show(Context& context) {
 
 // Sends the file; the server loads and warms it up before it takes over.
 Task<Result<int>> create(Context& context) {
-  CO_TRY(const std::string serve, context.serve());
-  CO_TRY(const json::array known, co_await models(context));
-  uint64_t version = 1;
-  for (const json::value& row : known) {
-    if (cell(row, "name", false) == options.name)
-      version = std::max(version, parse_u64(cell(row, "version", false)).value_or(0) + 1);
-  }
-  const std::string number = options.version.empty() ? std::to_string(version) : options.version;
-  CO_TRY(Fd fd, open_file(options.file, O_RDONLY));
-  struct stat info{};
-  if (::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode))
-    co_return fail(Code::invalid_argument, options.file + " is not a file");
-  http::ClientRequest request("PUT", serve + "/api/v1/models/" + percent_encode(options.name) +
-                                         "/versions/" + percent_encode(number));
-  request.timeout = std::chrono::seconds(std::max(context.globals().timeout, 300u));
-  request.file =
-      http::FileRange{std::make_shared<Fd>(std::move(fd)), 0, static_cast<uint64_t>(info.st_size)};
-  CO_TRY(const auto answer, co_await context.http().fetch(std::move(request)));
-  boost::system::error_code error;
-  const json::value value = json::parse(answer.body, error);
-  if (answer.status >= 400) {
-    const json::value* why =
-        !error && value.is_object() ? value.as_object().if_contains("error") : nullptr;
-    const std::string text = why != nullptr && why->is_string()
-                                 ? std::string(why->as_string())
-                                 : "status " + std::to_string(answer.status);
-    co_return fail(answer.status == 409   ? Code::conflict
-                   : answer.status == 403 ? Code::denied
-                                          : Code::invalid_argument,
-                   text);
-  }
-  if (error) co_return fail(Code::internal, "the server did not answer with JSON");
-  context.print(value, {{"MODEL", "name"}, {"VERSION", "version"}, {"DIGEST", "digest"}});
+  CO_TRY(const json::value sent,
+         co_await send_model(context, options.name, options.file, options.version, false));
+  context.print(sent, {{"MODEL", "name"}, {"VERSION", "version"}, {"DIGEST", "digest"}});
   co_return kDone;
 }
 
@@ -158,6 +121,7 @@ void add_model(CLI::App& app, Chosen& chosen) {
   verb->add_option("NAME", options.name, "The model")->required();
   verb->add_option("--version", options.version, "The version")->required();
   add_measuring(*model, chosen);
+  add_canary(*model, chosen);
 }
 
 }  // namespace holdfast::cli

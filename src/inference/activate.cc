@@ -28,31 +28,35 @@ Result<void> Repository::forget_activation(const std::string& name) {
   return std::unexpected(errno_error(errno, "the mark of the activated version"));
 }
 
+Result<LoadedPtr> Repository::make_current(const std::string& name, int64_t version) {
+  TRY(const auto versions, on_disk(name));
+  if (std::ranges::find(versions, version) == versions.end())
+    return fail(Code::not_found,
+                "there is no version " + std::to_string(version) + " of '" + name + "'");
+  TRY_VOID(lives_.check_free(name, version));
+  LoadedPtr loaded;
+  if (auto there = find(name, version)) {
+    loaded = *there;
+  } else {
+    const std::string folder = directory_ + "/" + name + "/" + std::to_string(version);
+    TRY(loaded, load_file(name, version, folder + "/model.onnx"));
+  }
+  // Only where a restart would choose another one.
+  if (version != versions.back()) {
+    TRY_VOID(replace_file(directory_ + "/" + name + "/ACTIVE",
+                          as_bytes(std::to_string(version) + "\n")));
+  } else {
+    TRY_VOID(forget_activation(name));
+  }
+  publish(loaded, Place::chosen);
+  return loaded;
+}
+
 Task<Result<LoadedPtr>> Repository::activate(std::string name, int64_t version) {
   CO_TRY_VOID(check_model_name(name));
-  auto work = [this, &name, version]() -> Result<LoadedPtr> {
+  auto work = [this, &name, version] {
     const std::lock_guard changing(changing_);
-    TRY(const auto versions, on_disk(name));
-    if (std::ranges::find(versions, version) == versions.end())
-      return fail(Code::not_found,
-                  "there is no version " + std::to_string(version) + " of '" + name + "'");
-    TRY_VOID(check_free(name, version));
-    LoadedPtr loaded;
-    if (auto there = find(name, version)) {
-      loaded = *there;
-    } else {
-      const std::string folder = directory_ + "/" + name + "/" + std::to_string(version);
-      TRY(loaded, load_file(name, version, folder + "/model.onnx"));
-    }
-    // Only where a restart would choose another one.
-    if (version != versions.back()) {
-      TRY_VOID(replace_file(directory_ + "/" + name + "/ACTIVE",
-                            as_bytes(std::to_string(version) + "\n")));
-    } else {
-      TRY_VOID(forget_activation(name));
-    }
-    publish(loaded, true);
-    return loaded;
+    return make_current(name, version);
   };
   co_return co_await pool_.run(std::move(work));
 }
@@ -68,8 +72,8 @@ Task<Result<void>> Repository::remove_all(std::string name) {
         std::swap(gone, found->second);
         groups_.erase(found);
       }
-      lives_.erase(name);
     }
+    lives_.forget(name);
     if (!on_disk(name)) return {};
     // Out of sight in one step, then away.
     const std::string grave = directory_ + "/.incoming-" + hex(as_bytes(random_bytes(8)));

@@ -95,7 +95,7 @@ Task<Result<LoadedPtr>> Repository::acquire(std::string name, int64_t version) {
     TRY(LoadedPtr loaded,
         load_file(name, wanted,
                   directory_ + "/" + name + "/" + std::to_string(wanted) + "/model.onnx"));
-    publish(loaded, wanted == current);
+    publish(loaded, wanted == current ? Place::chosen : Place::beside);
     return loaded;
   };
   auto found = find(name, version);

@@ -32,6 +32,7 @@ struct Care {
   std::string running_file;  // what tells after a crash which models ran; empty: nothing does
   BreakerOptions breaker;
   QuarantineOptions quarantine;
+  TrialSpec trial;  // what a trial has where it says nothing else
 };
 
 }  // namespace holdfast::inference

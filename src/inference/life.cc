@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/json_reader.h"
 #include "base/log.h"
+#include "inference/trial_json.h"
 
 namespace holdfast::inference {
 namespace {
@@ -54,6 +55,7 @@ const Hold* Life::held(int64_t version) const {
 void Life::forget(int64_t version) {
   std::erase_if(holds, [version](const Hold& hold) { return hold.version == version; });
   std::erase_if(crashes, [version](const Crash& crash) { return crash.version == version; });
+  if (trial && trial->version == version) trial.reset();
 }
 
 Result<Life> read_life(const std::string& folder) {
@@ -81,11 +83,15 @@ Result<Life> read_life(const std::string& folder) {
     crash.loading = loading != nullptr && loading->is_bool() && loading->get_bool();
     life.crashes.push_back(crash);
   }
+  if (const json::value* trial = object->if_contains("trial"); trial != nullptr) {
+    if (!trial->is_object()) return fail(Code::internal, "LIFE.json: trial is no object");
+    TRY(life.trial, parse_trial(trial->get_object()));
+  }
   return life;
 }
 
 Result<void> write_life(const std::string& folder, const Life& life) {
-  if (life.holds.empty() && life.crashes.empty()) {
+  if (life.empty()) {
     if (::unlink(path_in(folder).c_str()) == 0) return sync_directory(folder);
     if (errno == ENOENT) return {};
     return std::unexpected(errno_error(errno, "what is remembered of a model"));
@@ -110,6 +116,7 @@ Result<void> write_life(const std::string& folder, const Life& life) {
   }
   out["holds"] = std::move(holds);
   out["crashes"] = std::move(crashes);
+  if (life.trial) out["trial"] = to_json(*life.trial);
   return replace_file(path_in(folder), as_bytes(json::serialize(out) + "\n"));
 }
 

@@ -4,10 +4,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "inference/running.h"
+#include "inference/trial.h"
 
 namespace holdfast::inference {
 
@@ -29,6 +31,8 @@ struct Crash {
 struct Life {
   std::vector<Hold> holds;
   std::vector<Crash> crashes;
+  std::optional<TrialSpec> trial;  // that runs
+  bool empty() const { return holds.empty() && crashes.empty() && !trial; }
   const Hold* held(int64_t version) const;
   void forget(int64_t version);  // all about it
 };

@@ -139,7 +139,7 @@ TEST_F(HoldTest, AloneItLeavesTheModelUnreadyUntilItIsReleased) {
   ASSERT_TRUE(run_task(repository_->release("m", 1)));
   EXPECT_EQ(current(), 3);
   EXPECT_TRUE(repository_->ready());
-  EXPECT_TRUE(repository_->holds("m").empty());
+  EXPECT_TRUE(repository_->lives().of("m").empty());
 }
 
 TEST_F(HoldTest, RemovingForgets) {

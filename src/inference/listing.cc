@@ -1,4 +1,4 @@
-// What the repository tells about itself.
+// What the repository finds in memory, and tells about itself.
 #include "inference/repository.h"
 
 namespace holdfast::inference {
@@ -36,6 +36,32 @@ std::vector<int64_t> Repository::versions(std::string_view name) const {
     for (const auto& [version, loaded] : group->second.loaded) out.push_back(version);
   }
   return out;
+}
+
+Result<LoadedPtr> Repository::find(std::string_view name, int64_t version) const {
+  const std::lock_guard lock(mutex_);
+  const auto group = groups_.find(name);
+  if (group == groups_.end())
+    return fail(Code::not_found, "there is no model '" + std::string(name) + "'");
+  if (version == 0 && group->second.current) return group->second.current;
+  if (version == 0) version = group->second.evicted;
+  if (const auto out = group->second.failed.find(version);
+      out != group->second.failed.end() && out->second == kEvictedReason)
+    return fail(Code::unavailable, kEvictedReason,
+                "the model '" + std::string(name) + "' made room for others");
+  if (version == 0) {
+    return fail(
+        Code::unavailable,
+        "the model '" + std::string(name) + "' is not loaded" +
+            (group->second.failed.empty() ? "" : ": " + group->second.failed.rbegin()->second));
+  }
+  if (const auto found = group->second.loaded.find(version); found != group->second.loaded.end())
+    return found->second;
+  const std::string text =
+      "version " + std::to_string(version) + " of the model '" + std::string(name) + "'";
+  if (const auto failed = group->second.failed.find(version); failed != group->second.failed.end())
+    return fail(Code::unavailable, text + " is not loaded: " + failed->second);
+  return fail(Code::not_found, text + " is not loaded");
 }
 
 LoadedPtr Repository::other_than(const Loaded& loaded) const {

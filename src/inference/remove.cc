@@ -59,7 +59,7 @@ Task<Result<void>> Repository::remove(std::string name, int64_t version) {
     }
     std::error_code error;
     fs::remove_all(grave, error);
-    TRY_VOID(forget_life(name, version));
+    TRY_VOID(lives_.change(name, [version](Life& life) { life.forget(version); }));
     if (only) {
       TRY_VOID(forget_activation(name));
       fs::remove(directory_ + "/" + name, error);

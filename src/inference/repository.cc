@@ -103,6 +103,16 @@ Result<std::vector<int64_t>> Repository::on_disk(const std::string& name) const 
   return found;
 }
 
+Repository::Repository(std::string directory, Engine& engine, SchedulerOptions scheduling,
+                       Budget budget, Care care, std::shared_ptr<RunningPage> page)
+    : directory_(std::move(directory)),
+      engine_(engine),
+      budget_(std::move(budget)),
+      care_(std::move(care)),
+      page_(std::move(page)),
+      scheduler_(scheduling),
+      pictures_(2, scheduling.queue) {}
+
 Result<std::unique_ptr<Repository>> Repository::open(std::string directory, Engine& engine,
                                                      SchedulerOptions scheduling, Budget budget,
                                                      Care care) {
@@ -126,9 +136,12 @@ Result<std::unique_ptr<Repository>> Repository::open(std::string directory, Engi
     // away while another is there.
     const auto first = std::ranges::find(*versions, repository->first_version(name, *versions));
     std::rotate(first, std::next(first), versions->end());
-    repository->remember(name);
+    const Life life =
+        repository->lives_.begin(name, repository->page_->last(), repository->care_.quarantine);
+    for (const Hold& hold : life.holds)
+      repository->groups_[name].failed[hold.version] = hold.text();
     for (auto version = versions->rbegin(); version != versions->rend(); ++version) {
-      if (!repository->check_free(name, *version)) continue;
+      if (life.held(*version) != nullptr) continue;
       const std::string path = folder.path() / std::to_string(*version) / "model.onnx";
       const bool pinned =
           std::ranges::find(repository->budget_.pinned, name) != repository->budget_.pinned.end();
@@ -147,58 +160,37 @@ Result<std::unique_ptr<Repository>> Repository::open(std::string directory, Engi
                   {"version", std::to_string(*version)},
                   {"error", loaded.error().message()}});
     }
+    repository->resume(name, life);
   }
   return repository;
 }
 
-bool Repository::publish(const LoadedPtr& loaded, bool chosen) {
+bool Repository::publish(const LoadedPtr& loaded, Place place) {
   std::vector<LoadedPtr> old;  // destroyed outside the lock: a session may take its time
+  const TrialPtr trial = trials_.find(loaded->name);
+  const int64_t candidate = trial && trial->running() ? trial->spec().version : 0;
   const std::lock_guard lock(mutex_);
   Group& group = groups_[loaded->name];
   group.failed.erase(loaded->version);
   old.push_back(std::exchange(group.loaded[loaded->version], loaded));
   const int64_t current = group.current ? group.current->version : group.evicted;
-  if (chosen || current <= loaded->version) {
+  if (place == Place::chosen || current == 0 ||
+      (place == Place::newest && current <= loaded->version)) {
     group.evicted = 0;
     old.push_back(std::exchange(group.current, loaded));
   }
-  // One other version stays loaded, to be asked for by number and to go back to.
+  // One other version stays loaded, to be asked for by number and to go back to; a candidate too.
   for (auto it = group.loaded.begin(); group.loaded.size() > 2 && it != group.loaded.end();) {
-    const bool stays = it->second == group.current || it->second == loaded;
+    const bool stays =
+        it->second == group.current || it->second == loaded || it->first == candidate;
     if (!stays) old.push_back(std::move(it->second));
     it = stays ? std::next(it) : group.loaded.erase(it);
   }
   return group.current == loaded;
 }
 
-Result<LoadedPtr> Repository::find(std::string_view name, int64_t version) const {
-  const std::lock_guard lock(mutex_);
-  const auto group = groups_.find(name);
-  if (group == groups_.end())
-    return fail(Code::not_found, "there is no model '" + std::string(name) + "'");
-  if (version == 0 && group->second.current) return group->second.current;
-  if (version == 0) version = group->second.evicted;
-  if (const auto out = group->second.failed.find(version);
-      out != group->second.failed.end() && out->second == kEvictedReason)
-    return fail(Code::unavailable, kEvictedReason,
-                "the model '" + std::string(name) + "' made room for others");
-  if (version == 0) {
-    return fail(
-        Code::unavailable,
-        "the model '" + std::string(name) + "' is not loaded" +
-            (group->second.failed.empty() ? "" : ": " + group->second.failed.rbegin()->second));
-  }
-  if (const auto found = group->second.loaded.find(version); found != group->second.loaded.end())
-    return found->second;
-  const std::string text =
-      "version " + std::to_string(version) + " of the model '" + std::string(name) + "'";
-  if (const auto failed = group->second.failed.find(version); failed != group->second.failed.end())
-    return fail(Code::unavailable, text + " is not loaded: " + failed->second);
-  return fail(Code::not_found, text + " is not loaded");
-}
-
 Task<Result<LoadedPtr>> Repository::put(std::string name, int64_t version, ByteSource& bytes,
-                                        uint64_t limit) {
+                                        uint64_t limit, bool beside) {
   limit = std::min(limit, kModelLimit);
   CO_TRY_VOID(check_model_name(name));
   if (version <= 0) co_return fail(Code::invalid_argument, "a version is a number from 1");
@@ -225,20 +217,20 @@ Task<Result<LoadedPtr>> Repository::put(std::string name, int64_t version, ByteS
     };
     CO_TRY_VOID(co_await pool_.run(std::move(write)));
   }
-  auto work = [this, &fd, &incoming, &name, version]() -> Result<LoadedPtr> {
+  auto work = [this, &fd, &incoming, &name, version, beside]() -> Result<LoadedPtr> {
     if (::fsync(fd.get()) != 0) return std::unexpected(errno_error(errno, "fsync of the model"));
-    return install(name, version, incoming);
+    return install(name, version, incoming, beside);
   };
   co_return co_await pool_.run(std::move(work));
 }
 
 Result<LoadedPtr> Repository::install(const std::string& name, int64_t version,
-                                      const std::string& incoming) {
+                                      const std::string& incoming, bool beside) {
   const std::lock_guard changing(changing_);
   const std::string folder = directory_ + "/" + name + "/" + std::to_string(version);
   const bool there = fs::exists(folder + "/model.onnx");
   if (there) {
-    TRY_VOID(check_free(name, version));
+    TRY_VOID(lives_.check_free(name, version));
     TRY(const std::string old, digest_of(folder + "/model.onnx"));
     TRY(const std::string sent, digest_of(incoming + "/model.onnx"));
     if (old != sent)
@@ -258,11 +250,13 @@ Result<LoadedPtr> Repository::install(const std::string& name, int64_t version,
     info["created"] = format_rfc3339(SystemClock().now());
     TRY_VOID(replace_file(incoming + "/model.json", as_bytes(boost::json::serialize(info) + "\n")));
     TRY_VOID(make_directories(directory_ + "/" + name));
+    if (beside) TRY_VOID(pin_current(name));
     if (::rename(incoming.c_str(), folder.c_str()) != 0)
       return std::unexpected(errno_error(errno, "rename to " + folder));
     TRY_VOID(sync_directory(directory_ + "/" + name));
   }
-  if (publish(loaded)) TRY_VOID(forget_activation(name));
+  const Place place = beside ? Place::beside : Place::newest;
+  if (publish(loaded, place) && !beside) TRY_VOID(forget_activation(name));
   return loaded;
 }
 
@@ -271,15 +265,20 @@ Task<Result<LoadedPtr>> Repository::load(std::string name, int64_t version) {
   auto work = [this, &name, version]() -> Result<LoadedPtr> {
     const std::lock_guard changing(changing_);
     TRY(const auto versions, on_disk(name));
-    const int64_t wanted = version == 0 ? newest_free(name, versions) : version;
+    int64_t wanted = version == 0 ? lives_.newest_free(name, versions) : version;
+    const TrialPtr trial = trials_.find(name);
+    const bool tried = trial && trial->running();
+    // Its candidate takes over by the trial alone.
+    if (version == 0 && tried && wanted == trial->spec().version) wanted = trial->current();
     if (std::find(versions.begin(), versions.end(), wanted) == versions.end())
       return fail(Code::not_found,
                   "there is no version " + std::to_string(wanted) + " of '" + name + "'");
-    TRY_VOID(check_free(name, wanted));
+    TRY_VOID(lives_.check_free(name, wanted));
     TRY(LoadedPtr loaded,
         load_file(name, wanted,
                   directory_ + "/" + name + "/" + std::to_string(wanted) + "/model.onnx"));
-    if (publish(loaded)) TRY_VOID(forget_activation(name));
+    if (publish(loaded) && !(tried && wanted == trial->current()))
+      TRY_VOID(forget_activation(name));
     return loaded;
   };
   co_return co_await pool_.run(std::move(work));

@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "inference/entry.h"
+#include "inference/lives.h"
 #include "inference/loaded.h"
 #include "inference/scheduler.h"
+#include "inference/trials.h"
 #include "net/byte_stream.h"
 #include "net/runtime.h"
 
@@ -38,8 +40,9 @@ class Repository {
   Task<Result<LoadedPtr>> acquire(std::string name, int64_t version = 0);
   // Streams a model in; durable and serving when it returns. conflict: the version exists with
   // other bytes (the same bytes are fine); invalid_argument: not a model. The newest version
-  // becomes current; besides it, one more stays loaded.
-  Task<Result<LoadedPtr>> put(std::string name, int64_t version, ByteSource& bytes, uint64_t limit);
+  // becomes current, unless it is put `beside`; besides it, one more stays loaded.
+  Task<Result<LoadedPtr>> put(std::string name, int64_t version, ByteSource& bytes, uint64_t limit,
+                              bool beside = false);
   // Loads what is on disk: that version, or the newest.
   Task<Result<LoadedPtr>> load(std::string name, int64_t version = 0);
   // Makes a version on disk the current one, whatever its number, loading it where it is not; it
@@ -47,6 +50,8 @@ class Repository {
   Task<Result<LoadedPtr>> activate(std::string name, int64_t version);
   // Loads one that is in memory anew, as it is tuned by now, in the old one's place. not_found.
   Task<Result<LoadedPtr>> retune(std::string name, int64_t version);
+  // Loads a version on disk beside the current one, which stays so over a restart. not_found.
+  Task<Result<LoadedPtr>> stage(std::string name, int64_t version);
   // Requests that run end as they began. not_found.
   Task<Result<void>> unload(std::string name);
   Task<Result<void>> remove(std::string name,
@@ -54,28 +59,24 @@ class Repository {
   Task<Result<void>> remove_all(std::string name);  // every version; success where there is none
   // A held version may serve again, and does where nothing else answers. not_found: it is not held.
   Task<Result<void>> release(std::string name, int64_t version);
-  std::vector<Hold> holds(std::string_view name) const;
-  // The other version that is in memory, of the same signature, where one is well; else null.
-  LoadedPtr other_than(const Loaded& loaded) const;
+  // What follows from the end of a trial: durable. Blocking; for Trials.
+  Result<void> settle(const std::string& name, int64_t version, TrialState how,
+                      const std::string& reason);
+  LoadedPtr other_than(const Loaded& loaded) const;  // in memory, well, alike; null: none
   std::vector<Entry> list() const;
   std::vector<int64_t> versions(std::string_view name) const;  // loaded ones, oldest first
-  // Every model serves that nobody has unloaded; else why not.
   bool ready() const { return unready().empty(); }
-  std::string unready() const;  // empty: ready
+  std::string unready() const;  // why a model that nobody unloaded does not serve; "": all do
   // Where slow models run. Loading has threads of its own, so that it delays no answer.
   Scheduler& scheduler() { return scheduler_; }
   PictureDecoder& pictures() { return pictures_; }
+  Trials& trials() { return trials_; }
+  Lives& lives() { return lives_; }
+  const Care& care() const { return care_; }
 
  private:
   Repository(std::string directory, Engine& engine, SchedulerOptions scheduling, Budget budget,
-             Care care, std::shared_ptr<RunningPage> page)
-      : directory_(std::move(directory)),
-        engine_(engine),
-        budget_(std::move(budget)),
-        care_(std::move(care)),
-        page_(std::move(page)),
-        scheduler_(scheduling),
-        pictures_(2, scheduling.queue) {}
+             Care care, std::shared_ptr<RunningPage> page);
   struct Group {
     std::map<int64_t, LoadedPtr> loaded;
     LoadedPtr current;
@@ -86,23 +87,21 @@ class Repository {
   bool fits(uint64_t bytes) const;
   void mark_evicted(const std::string& name, int64_t version, bool current);
   Result<void> make_room(const std::string& name, uint64_t bytes);
-  // A received file becomes the version on disk and in memory.
-  Result<LoadedPtr> install(const std::string& name, int64_t version, const std::string& incoming);
+  Result<LoadedPtr> install(const std::string& name, int64_t version, const std::string& incoming,
+                            bool beside);
   Result<LoadedPtr> load_file(const std::string& name, int64_t version, const std::string& path);
   Result<void> read_recipe(Loaded& loaded) const;
   Result<std::vector<int64_t>> on_disk(const std::string& name) const;
-  // Makes it findable, and current where it is chosen or not older; true where it is current then.
-  bool publish(const LoadedPtr& loaded, bool chosen = false);
+  enum class Place { newest, chosen, beside };
+  // Makes it findable, and current where it is chosen, not older, or alone; true where it is then.
+  bool publish(const LoadedPtr& loaded, Place place = Place::newest);
   Result<void> forget_activation(const std::string& name);  // durable; fine where there is none
   // The version to begin with: the activated one, else the newest.
   int64_t first_version(const std::string& name, const std::vector<int64_t>& on_disk) const;
-
-  // What is known of the model from before, the death of the last process included. At the start.
-  void remember(const std::string& name);
-  Result<void> check_free(const std::string& name, int64_t version) const;  // conflict: held
-  int64_t newest_free(const std::string& name, const std::vector<int64_t>& on_disk) const;
-  Result<void> forget_life(const std::string& name, int64_t version);
-
+  // Takes up the trial that ran when the last process ended, where it still can be.
+  void resume(const std::string& name, const Life& life);
+  Result<LoadedPtr> make_current(const std::string& name, int64_t version);
+  Result<void> pin_current(const std::string& name);  // over a restart; fine where there is none
   const std::string directory_;
   Engine& engine_;
   const Budget budget_;
@@ -114,7 +113,8 @@ class Repository {
   std::mutex changing_;  // one change at a time
   mutable std::mutex mutex_;
   std::map<std::string, Group, std::less<>> groups_;
-  std::map<std::string, Life, std::less<>> lives_;  // of models of which there is something to say
+  Lives lives_{directory_};
+  Trials trials_{*this};  // the first to end: it uses all others
 };
 
 }  // namespace holdfast::inference

@@ -8,12 +8,66 @@ bool is_fault(const Error& error) {
   return error.code() == Code::internal || error.reason() == kBreakerReason;
 }
 
+// Gives the request its place in the trial of the model, where one runs.
+void place(Repository& repository, Route& route) {
+  const std::string& name = route.loaded->name;
+  TrialPtr trial = repository.trials().running(name, route.loaded->version);
+  if (!trial) return;
+  auto candidate = repository.find(name, trial->spec().version);
+  if (!candidate) return;  // it made room for others
+  route.trial = std::move(trial);
+  route.other = std::move(*candidate);
+  route.candidate = route.trial->picks_candidate();
+  if (route.candidate) std::swap(route.loaded, route.other);
+}
+
+void shadow(Repository& repository, const Route& route, const Inputs& inputs,
+            const std::vector<std::string>& outputs, const Outputs& answered) {
+  // The trial and what it compares live as long as the job does.
+  auto done = [&repository, trial = route.trial,
+               candidate = route.candidate ? route.loaded : route.other] {
+    repository.trials().review(candidate->name, trial, *candidate);
+  };
+  if (!repository.trials().shadow().submit(route.trial, route.other, !route.candidate, inputs,
+                                           outputs, answered, std::move(done)))
+    route.trial->dropped();
+}
+
+Task<Result<Outputs>> run_in_trial(Repository& repository, Route& route, const Inputs& inputs,
+                                   const std::vector<std::string>& outputs,
+                                   const RunOptions& options) {
+  Trial& trial = *route.trial;
+  const LoadedPtr candidate = route.candidate ? route.loaded : route.other;
+  const bool shadowed = trial.picks_shadow();
+  Timing timing;
+  RunOptions timed = options;
+  timed.timing = &timing;
+  auto answer = co_await run_model(repository, *route.loaded, inputs, outputs, timed);
+  const bool refused =
+      !answer && (is_fault(answer.error()) || answer.error().code() == Code::invalid_argument);
+  if (route.candidate && refused) {
+    std::swap(route.loaded, route.other);
+    route.candidate = false;
+    answer = co_await run_model(repository, *route.loaded, inputs, outputs, options);
+    // Where both refuse, it is the request.
+    if (answer) trial.failed(true);
+  } else if (answer) {
+    trial.succeeded(route.candidate, timing.infer);
+    if (shadowed) shadow(repository, route, inputs, outputs, *answer);
+  } else if (is_fault(answer.error())) {
+    trial.failed(route.candidate);
+  }
+  repository.trials().review(candidate->name, route.trial, *candidate);
+  co_return answer;
+}
+
 }  // namespace
 
 Result<Route> find_route(Repository& repository, std::string_view name, int64_t version) {
   Route route;
   TRY(route.loaded, repository.find(name, version));
   route.named = version != 0;
+  if (!route.named) place(repository, route);
   return route;
 }
 
@@ -23,12 +77,14 @@ Task<Result<Route>> route_to(Repository& repository, std::string name, int64_t v
   Route route;
   CO_TRY(route.loaded, co_await repository.acquire(std::move(name), version));
   route.named = version != 0;
+  if (!route.named) place(repository, route);
   co_return route;
 }
 
 Task<Result<Outputs>> run_routed(Repository& repository, Route& route, const Inputs& inputs,
                                  const std::vector<std::string>& outputs,
                                  const RunOptions& options) {
+  if (route.trial) co_return co_await run_in_trial(repository, route, inputs, outputs, options);
   auto answer = co_await run_model(repository, *route.loaded, inputs, outputs, options);
   if (answer || route.named || !route.loaded->breaker.options().fall_back ||
       !is_fault(answer.error()))

@@ -1,5 +1,5 @@
-// Which version answers a request: the one that it names, else the current one, or another where
-// the current one fails.
+// Which version answers a request: the one that it names, else the current one, a share of them the
+// candidate of a trial, and another where that one fails.
 #pragma once
 
 #include "inference/run.h"
@@ -8,7 +8,10 @@ namespace holdfast::inference {
 
 struct Route {
   LoadedPtr loaded;
-  bool named = false;  // by the request: nothing else may answer
+  bool named = false;      // by the request: nothing else may answer
+  TrialPtr trial;          // null: none runs
+  LoadedPtr other;         // of the trial: the one that is not `loaded`
+  bool candidate = false;  // `loaded` is the trial's
 };
 
 // The errors of Repository::acquire(); loads what is evicted.
@@ -17,7 +20,8 @@ Task<Result<Route>> route_to(Repository& repository, std::string name, int64_t v
 Result<Route> find_route(Repository& repository, std::string_view name, int64_t version);
 
 // run_model() on the route. `route.loaded` is then the version that answered, of the same
-// signature.
+// signature. A request that the candidate failed is run on the current one: it costs no caller an
+// answer. What is shadowed is run on the other one too, later.
 Task<Result<Outputs>> run_routed(Repository& repository, Route& route, const Inputs& inputs,
                                  const std::vector<std::string>& outputs,
                                  const RunOptions& options);

@@ -92,6 +92,7 @@ Task<Result<std::vector<Tensor>>> run_model(Repository& repository, Loaded& load
   if (pass != Breaker::Pass::refused) judge(loaded, pass, outcome);
   outcome.timing.request = (Clock::now() - arrived).count();
   Statistics& statistics = loaded.statistics;
+  if (options.timing != nullptr) *options.timing = outcome.timing;
   statistics.last_ms.store(now_ms(), std::memory_order_relaxed);
   if (outcome.answer) {
     statistics.succeeded(outcome.timing);

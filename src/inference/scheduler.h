@@ -31,6 +31,7 @@ struct RunOptions {
   // Whether nobody waits for the answer any more; asked before a run that had to wait, on any
   // thread. May be empty.
   std::function<bool()> abandoned;
+  Timing* timing = nullptr;  // where the times of an answered request go; may be null
 };
 
 struct Outcome {

@@ -78,6 +78,16 @@ def picky_model() -> bytes:
                   [helper.make_tensor("one", TensorProto.INT64, [1], [1])])
 
 
+def picky_scale_model(factor: float) -> bytes:
+    """As scale_model, but the engine fails unless the largest value is the number of values."""
+    return _model([helper.make_node("ReduceMax", ["x"], ["most"], keepdims=0), helper.make_node("Cast", ["most"], ["count"], to=TensorProto.INT64),
+                   helper.make_node("Reshape", ["count", "one"], ["shape"]), helper.make_node("Reshape", ["x", "shape"], ["flat"]),
+                   helper.make_node("Reshape", ["flat", "pairs"], ["back"]), helper.make_node("Mul", ["back", "w"], ["y"])],
+                  [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 2])], [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2])],
+                  [helper.make_tensor("one", TensorProto.INT64, [1], [1]), helper.make_tensor("pairs", TensorProto.INT64, [2], [-1, 2]),
+                   helper.make_tensor("w", TensorProto.FLOAT, [1], [factor])])
+
+
 def deep_model(layers: int, width: int = 256) -> bytes:
     """Turns its `width` numbers round by one place `layers` times, by products of matrices: slow, and exact to the last bit however it is run."""
     turn = helper.make_tensor("w", TensorProto.FLOAT, [width, width], numpy.roll(numpy.eye(width, dtype=numpy.float32), 1, axis=1).flatten())

@@ -3,6 +3,7 @@
   kill    kill -9 of hub, edge or serve at N random moments of the loop; nothing acknowledged is lost or doubled
   loop    the same while versions are learned, compared and deployed: no step is doubled, lost or half done
   away    the hub stands still for a minute at each of those steps; the device goes on answering (N is not used)
+  swap    a model of one inference server changes its version N times under load of stock clients: 0 failed requests, flat memory
   plant   the same judgement must FIND a planted bug: a hub that acknowledges before the bytes leave its memory
 
 Of blobs alone, by stock clients under mixed load (put, blocks, append, overwrite, delete, snapshot), the list of what was
@@ -80,6 +81,22 @@ def away(seed: int, count: int) -> int:
     return 1 if verdict["problems"] or verdict["failures"] else 0
 
 
+def swap(seed: int, count: int) -> int:
+    sys.path.insert(0, str(ROOT / "tests/clients"))
+    from serve_support import Serve
+    from swap_load import is_flat, swap_run
+    folder = ROOT / f"build/faults/swap-{seed}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with Serve(folder).running() as serve:
+        verdict = swap_run(serve, count, seed, lambda text: print(text, flush=True))
+    for failure in verdict["failures"][:50]:
+        print("  " + failure)
+    print(f"swap: seed {seed}: {verdict['swaps']} swaps, {verdict['answered']} requests answered, {len(verdict['failures'])} failed, "
+          f"memory {verdict['early'] / 2**20:.1f} MiB early, {verdict['late'] / 2**20:.1f} MiB late{'' if is_flat(verdict) else ': it GROWS'}")
+    return int(bool(verdict["failures"]) or not is_flat(verdict))
+
+
 def build_planted(*programs: str) -> pathlib.Path:
     build = ROOT / "build/planted"
     print("building the hub with the planted bugs (build/planted)", flush=True)
@@ -138,7 +155,7 @@ def blob(suite: str, seed: int, count: int, sabotage: str) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--suite", choices=["kill", "loop", "away", "plant", *SUITES], default="kill")
+    parser.add_argument("--suite", choices=["kill", "loop", "away", "swap", "plant", *SUITES], default="kill")
     parser.add_argument("--break", dest="sabotage", choices=["fsync", "rename", "crc"])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=50)
@@ -149,4 +166,4 @@ if __name__ == "__main__":
         sys.exit(blob(arguments.suite, arguments.seed, arguments.count, arguments.sabotage))
     if arguments.sabotage:
         sys.exit(f"BREAK is for {', '.join(SUITES)}; SUITE=plant is the loop's")
-    sys.exit({"kill": kill, "loop": loop_kills, "away": away, "plant": plant}[arguments.suite](arguments.seed, arguments.count))
+    sys.exit({"kill": kill, "loop": loop_kills, "away": away, "swap": swap, "plant": plant}[arguments.suite](arguments.seed, arguments.count))

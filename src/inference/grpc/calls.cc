@@ -146,7 +146,8 @@ grpc::ServerUnaryReactor* answer_infer(Door& door, grpc::CallbackServerContext* 
   if (!route) return answer(context, std::unexpected(std::move(route).error()));
   auto begun = begin(*context, *request, std::move(*route));
   if (!begun) return answer(context, std::unexpected(std::move(begun).error()));
-  const bool quick = !has_pictures(*begun) && is_quick(*begun->loaded, begun->parsed.inputs);
+  const bool quick = !begun->route.trial && !has_pictures(*begun) &&
+                     is_quick(*begun->loaded, begun->parsed.inputs);
   auto work = finish(door, std::move(*begun), *request, *response);
   // Another thread would cost more than the run.
   if (quick) return answer(context, run_task(guarded(std::move(work))));

@@ -116,6 +116,7 @@ void mount(http::Router& router, Repository& repository, const ServeOptions& opt
   mount_activation(router, repository, options);
   mount_life(router, repository, options);
   mount_tuning(router, repository, options);
+  mount_trials(router, repository, options);
   mount_score(router, repository);
   mount_statistics(router, repository);
   mount_control(router, repository, options);

@@ -140,9 +140,10 @@ struct Models {
     if (!options.uploads)
       co_return fail(Code::denied, "sending models in is switched off (uploads)");
     CO_TRY(const int64_t version, version_of(request));
+    const bool beside = request.query_value("stage") == "true";
     CO_TRY(const LoadedPtr loaded,
            co_await repository.put(std::string(request.param("model")), version, *request.body,
-                                   options.max_model));
+                                   options.max_model, beside));
     json::object out;
     out["name"] = loaded->name;
     out["version"] = std::to_string(loaded->version);

@@ -25,6 +25,7 @@ void mount_models(http::Router& router, Repository& repository, const ServeOptio
 void mount_activation(http::Router& router, Repository& repository, const ServeOptions& options);
 void mount_life(http::Router& router, Repository& repository, const ServeOptions& options);
 void mount_tuning(http::Router& router, Repository& repository, const ServeOptions& options);
+void mount_trials(http::Router& router, Repository& repository, const ServeOptions& options);
 void mount_score(http::Router& router, Repository& repository);
 void mount_statistics(http::Router& router, Repository& repository);
 void mount_control(http::Router& router, Repository& repository, const ServeOptions& options);

@@ -78,9 +78,10 @@ Answer statistics(const Repository& repository, http::Request& request) {
   co_return http::Response(200, "application/json", json::serialize(out));
 }
 
-Answer metrics(const Repository& repository) {
-  co_return http::Response(200, "text/plain; version=0.0.4; charset=utf-8",
-                           write_metrics(loaded_models(repository)));
+Answer metrics(Repository& repository) {
+  co_return http::Response(
+      200, "text/plain; version=0.0.4; charset=utf-8",
+      write_metrics(loaded_models(repository)) + write_trials(repository.trials().list()));
 }
 
 }  // namespace
