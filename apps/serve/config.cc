@@ -110,6 +110,26 @@ Result<void> read_canary(YamlMap& map, inference::TrialSpec& trial) {
   return {};
 }
 
+Result<void> read_capture(YamlMap& map, const std::string& source,
+                          inference::CaptureOptions& capture) {
+  if (!map.has("capture")) return {};
+  TRY(YamlMap section, map.map("capture"));
+  TRY(capture.directory, path_in(section, "directory", source));
+  if (capture.directory.empty())
+    return std::unexpected(section.error_at("directory", "where the files go must be said"));
+  TRY(capture.share, section.number_or("share", capture.share));
+  if (!(capture.share > 0 && capture.share <= 100))
+    return std::unexpected(section.error_at("share", "a percentage over 0, up to 100"));
+  TRY(capture.models, section.texts_or("models", {}));
+  TRY(const int64_t lines, section.integer_or("lines", 1000, 2, 100'000));
+  capture.lines = static_cast<size_t>(lines);
+  TRY(capture.after, section.duration_or("after", capture.after));
+  TRY(capture.tensor, section.size_or("tensor", capture.tensor));
+  TRY(capture.disk, section.size_or("disk", capture.disk));
+  TRY(capture.memory, section.size_or("memory", capture.memory));
+  return section.finish();
+}
+
 }  // namespace
 
 Result<ServeConfig> parse_serve_config(const std::string& text, const std::string& source) {
@@ -143,6 +163,7 @@ Result<ServeConfig> parse_serve_config(const std::string& text, const std::strin
   TRY(config.tune_budget, tuning.duration_or("budget", config.tune_budget));
   TRY_VOID(tuning.finish());
   TRY_VOID(read_canary(map, config.care.trial));
+  TRY_VOID(read_capture(map, source, config.capture));
   TRY_VOID(parse_access(map, source, config));
   TRY(config.uploads, map.flag_or("uploads", true));
   TRY(config.plain_http_beyond_loopback, map.flag_or("plain_http_beyond_loopback", false));

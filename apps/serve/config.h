@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "inference/capture.h"
 #include "inference/entry.h"
 
 namespace holdfast {
@@ -35,6 +36,7 @@ struct ServeConfig {
   std::optional<TlsConfig> tls;                  // of both doors
   std::string token_keys;                        // a file of keys, as identity/api_keys.h has it
   std::string token_issuer, token_issuer_key;    // whose tokens are taken, and its public key
+  inference::CaptureOptions capture;             // what is written of requests, as a sample
   inference::Care care;                          // what is done about models that fail
   bool tune = false;                             // models that were never measured here, by itself
   std::chrono::milliseconds tune_budget{10000};  // each

@@ -54,6 +54,11 @@ Result<void> run(const ServeConfig& config) {
       .merge = config.merge};
   TRY(auto repository, inference::Repository::open(config.models, engine, scheduling,
                                                    {config.memory, config.pinned}, config.care));
+  std::unique_ptr<inference::Capture> capture;
+  if (!config.capture.directory.empty()) {
+    TRY(capture, inference::Capture::open(config.capture, clock));
+    repository->observers = {capture.get()};
+  }
   inference::ServeOptions options;
   options.version = kVersion;
   options.platform = engine.platform();

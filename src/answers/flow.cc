@@ -53,9 +53,9 @@ Task<void> Flow::run() {
   milliseconds delay = kFirstDelay;
   while (config_.answers && !file_) {
     const auto open = [this] {
-      return AnswerFile::open(config_.answers->folder, config_.answers->name, clock_);
+      return LineFile::open(config_.answers->folder, "answers", config_.answers->name, clock_);
     };
-    Result<AnswerFile> file = co_await pool_.run(open);
+    Result<LineFile> file = co_await pool_.run(open);
     if (file) {
       file_.emplace(std::move(*file));
     } else {

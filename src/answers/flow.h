@@ -21,10 +21,10 @@
 #include <optional>
 #include <string>
 
-#include "answers/answer_file.h"
 #include "answers/batches.h"
 #include "answers/model_client.h"
 #include "answers/source_file.h"
+#include "base/line_file.h"
 #include "net/task_group.h"
 #include "net/wake.h"
 
@@ -103,7 +103,7 @@ class Flow {
   std::set<std::string> working_, finished_;  // ids on their way; done since the last look
   std::optional<ModelInput> input_;
   std::string digest_;
-  std::optional<AnswerFile> file_;
+  std::optional<LineFile> file_;
   std::list<std::shared_ptr<Append>> appends_;
   size_t unsettled_ = 0;  // lines of the open file whose events are not marked done yet
   bool recovered_ = false;

@@ -269,7 +269,7 @@ TEST_F(FlowTest, ALineOfAnEarlierLifeIsNotRepeated) {
   put_picture("gone.png", 2);
   fs::remove(folder_ / "camera/gone.png");
   {
-    auto file = AnswerFile::open(folder_ / "answers", "digits", clock_);
+    auto file = LineFile::open(folder_ / "answers", "answers", "digits", clock_);
     ASSERT_TRUE(file->append(
         {R"({"id":"id-kept.png","file":"kept.png"})", R"({"id":"id-gone.png","file":"gone.png"})"},
         {"id-kept.png", "id-gone.png"}));

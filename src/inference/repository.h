@@ -13,6 +13,7 @@
 #include "inference/entry.h"
 #include "inference/lives.h"
 #include "inference/loaded.h"
+#include "inference/observer.h"
 #include "inference/scheduler.h"
 #include "inference/trials.h"
 #include "net/byte_stream.h"
@@ -43,8 +44,7 @@ class Repository {
   // becomes current, unless it is put `beside`; besides it, one more stays loaded.
   Task<Result<LoadedPtr>> put(std::string name, int64_t version, ByteSource& bytes, uint64_t limit,
                               bool beside = false);
-  // Loads what is on disk: that version, or the newest.
-  Task<Result<LoadedPtr>> load(std::string name, int64_t version = 0);
+  Task<Result<LoadedPtr>> load(std::string name, int64_t version = 0);  // 0: the newest on disk
   // Makes a version on disk the current one, whatever its number, loading it where it is not; it
   // stays current over a restart, until a put() or load() of one that is not older. not_found.
   Task<Result<LoadedPtr>> activate(std::string name, int64_t version);
@@ -52,8 +52,7 @@ class Repository {
   Task<Result<LoadedPtr>> retune(std::string name, int64_t version);
   // Loads a version on disk beside the current one, which stays so over a restart. not_found.
   Task<Result<LoadedPtr>> stage(std::string name, int64_t version);
-  // Requests that run end as they began. not_found.
-  Task<Result<void>> unload(std::string name);
+  Task<Result<void>> unload(std::string name);  // requests that run end as they began; not_found
   Task<Result<void>> remove(std::string name,
                             int64_t version);       // conflict: it is current and not the only one
   Task<Result<void>> remove_all(std::string name);  // every version; success where there is none
@@ -73,6 +72,7 @@ class Repository {
   Trials& trials() { return trials_; }
   Lives& lives() { return lives_; }
   const Care& care() const { return care_; }
+  std::vector<Observer*> observers;  // set before the first request; they outlive the last one
 
  private:
   Repository(std::string directory, Engine& engine, SchedulerOptions scheduling, Budget budget,

@@ -39,9 +39,9 @@ Task<Result<Outputs>> run_in_trial(Repository& repository, Route& route, const I
   Trial& trial = *route.trial;
   const LoadedPtr candidate = route.candidate ? route.loaded : route.other;
   const bool shadowed = trial.picks_shadow();
-  Timing timing;
+  RunReport report;
   RunOptions timed = options;
-  timed.timing = &timing;
+  if (timed.report == nullptr) timed.report = &report;
   auto answer = co_await run_model(repository, *route.loaded, inputs, outputs, timed);
   const bool refused =
       !answer && (is_fault(answer.error()) || answer.error().code() == Code::invalid_argument);
@@ -52,7 +52,7 @@ Task<Result<Outputs>> run_in_trial(Repository& repository, Route& route, const I
     // Where both refuse, it is the request.
     if (answer) trial.failed(true);
   } else if (answer) {
-    trial.succeeded(route.candidate, timing.infer);
+    trial.succeeded(route.candidate, timed.report->timing.infer);
     if (shadowed) shadow(repository, route, inputs, outputs, *answer);
   } else if (is_fault(answer.error())) {
     trial.failed(route.candidate);

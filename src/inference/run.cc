@@ -91,11 +91,13 @@ Task<Result<std::vector<Tensor>>> run_model(Repository& repository, Loaded& load
   }
   if (pass != Breaker::Pass::refused) judge(loaded, pass, outcome);
   outcome.timing.request = (Clock::now() - arrived).count();
+  if (options.report) *options.report = {.timing = outcome.timing, .begun = arrived};
   Statistics& statistics = loaded.statistics;
-  if (options.timing != nullptr) *options.timing = outcome.timing;
   statistics.last_ms.store(now_ms(), std::memory_order_relaxed);
   if (outcome.answer) {
     statistics.succeeded(outcome.timing);
+    for (Observer* observer : repository.observers)
+      observer->answered(loaded, inputs, *outcome.answer, options);
     if (outcome.merged == 1) follow(loaded.p99_ns, outcome.timing.infer);
   } else {
     statistics.failed(failure_of(outcome.answer.error().code()), outcome.timing.request);

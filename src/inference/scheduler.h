@@ -25,13 +25,20 @@ struct SchedulerOptions {
   bool merge = true;
 };
 
+// What became of one request, for whoever asks.
+struct RunReport {
+  Timing timing;
+  MonoTime begun{};  // when the run was asked for
+};
+
 struct RunOptions {
   MonoTime deadline = MonoTime::max();  // after it the request is not begun: timed_out
   unsigned priority = 0;                // 1 (the highest) to 9; 0 is as 5
   // Whether nobody waits for the answer any more; asked before a run that had to wait, on any
   // thread. May be empty.
   std::function<bool()> abandoned;
-  Timing* timing = nullptr;  // where the times of an answered request go; may be null
+  RunReport* report = nullptr;  // is filled where it is there
+  std::string_view id;          // the client's
 };
 
 struct Outcome {

@@ -5,6 +5,7 @@
 #include "inference/grpc/door.h"
 #include "inference/input.h"
 #include "inference/route.h"
+#include "inference/stages.h"
 
 namespace holdfast::inference::grpc_door {
 namespace {
@@ -91,6 +92,7 @@ struct Begun {
   LoadedPtr loaded;  // what was parsed refers to it
   Parsed parsed;
   RunOptions options;
+  MonoTime start;
 };
 
 Result<Begun> begin(const grpc::CallbackServerContext& context,
@@ -102,6 +104,8 @@ Result<Begun> begin(const grpc::CallbackServerContext& context,
   TRY(begun.parsed, parse(request, begun.loaded->accepts));
   begun.options.deadline = deadline_of(context, start, begun.parsed);
   begun.options.priority = begun.parsed.priority;
+  begun.options.id = request.id();
+  begun.start = start;
   begun.options.abandoned = [&context] { return context.IsCancelled(); };
   return begun;
 }
@@ -114,6 +118,8 @@ bool has_pictures(const Begun& begun) {
 
 Task<Result<void>> finish(Door& door, Begun begun, const pb::ModelInferRequest& request,
                           pb::ModelInferResponse& response) {
+  RunReport report;
+  if (begun.parsed.timing) begun.options.report = &report;
   if (begun.loaded->pictures) {
     CO_TRY_VOID(co_await door.repository.pictures().run(
         *begun.loaded->pictures, begun.loaded->accepts, begun.options.deadline, begun.parsed.inputs,
@@ -122,7 +128,11 @@ Task<Result<void>> finish(Door& door, Begun begun, const pb::ModelInferRequest& 
   CO_TRY(const std::vector<Tensor> outputs,
          co_await run_routed(door.repository, begun.route, begun.parsed.inputs,
                              begun.parsed.outputs, begun.options));
-  co_return write(*begun.route.loaded, request, begun.parsed, outputs, response);
+  CO_TRY_VOID(write(*begun.route.loaded, request, begun.parsed, outputs, response));
+  if (!begun.parsed.timing) co_return Result<void>();
+  for (const auto& [name, us] : stages_until_now(report, begun.start))
+    (*response.mutable_parameters())[std::string(name) + "_us"].set_int64_param(us);
+  co_return Result<void>();
 }
 
 }  // namespace

@@ -196,6 +196,12 @@ Result<Parsed> parse(const pb::ModelInferRequest& request, const Signature& sign
   TRY(const auto priority, number_in(request.parameters(), "priority"));
   parsed.priority = static_cast<unsigned>(
       std::min<uint64_t>(priority.value_or(0), std::numeric_limits<int>::max()));
+  if (const auto timing = request.parameters().find("timing");
+      timing != request.parameters().end()) {
+    if (timing->second.parameter_choice_case() != pb::InferParameter::kBoolParam)
+      return bad("the parameter 'timing' must be true or false");
+    parsed.timing = timing->second.bool_param();
+  }
   TRY(const auto timeout, number_in(request.parameters(), "timeout"));
   // 0 is Triton's "none". More than an hour is as good.
   if (timeout && *timeout > 0)

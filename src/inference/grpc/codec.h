@@ -25,6 +25,7 @@ struct Parsed {
   std::vector<uint64_t> classes;     // an output's each; 0: no classification
   unsigned priority = 0;
   std::optional<int64_t> timeout_us;
+  bool timing = false;  // whether the answer tells where its time went
 };
 // The message must outlive what is parsed. Checked against the signature: names, datatypes, shapes,
 // sizes. invalid_argument, too_large; unsupported: shared memory.

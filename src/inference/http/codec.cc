@@ -129,6 +129,14 @@ Result<uint64_t> parameter(const dom::element& root, const char* name) {
   return bad("the parameter '" + std::string(name) + "' must be a number from 0");
 }
 
+Result<bool> flag(const dom::element& root, const char* name) {
+  bool value = false;
+  const auto error = root["parameters"][name].get(value);
+  if (error == simdjson::SUCCESS || error == simdjson::NO_SUCH_FIELD) return value;
+  if (root["parameters"].error() != simdjson::SUCCESS) return value;
+  return bad("the parameter '" + std::string(name) + "' must be true or false");
+}
+
 // JSON has no bytes: they are base64 in it.
 Result<void> from_base64_texts(TensorView& view, InferRequest& request) {
   auto& texts = request.texts.back();
@@ -230,6 +238,7 @@ Result<InferRequest> read_infer(const dom::element& root, std::string_view binar
   if (!binary.empty()) return bad("the binary data is longer than the inputs say");
   TRY_VOID(read_outputs(root, request, signature, regions != nullptr));
   TRY(request.timeout_us, parameter(root, "timeout"));
+  TRY(request.timing, flag(root, "timing"));
   TRY(const uint64_t priority, parameter(root, "priority"));
   request.priority = static_cast<unsigned>(std::min<uint64_t>(priority, UINT32_MAX));
   return request;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "inference/repository.h"
+#include "inference/stages.h"
 
 namespace holdfast::inference {
 
@@ -32,6 +33,8 @@ struct InferRequest {
   // Triton's schedule_policy extension.
   uint64_t timeout_us = 0;  // 0: none
   unsigned priority = 0;
+  bool timing = false;           // whether the answer tells where its time went
+  std::optional<Stages> stages;  // what it tells
 };
 
 // `json_size`: Inference-Header-Content-Length; nullopt: the whole body is JSON. 0: a raw binary

@@ -159,7 +159,12 @@ Result<InferBody> write_infer(const Loaded& loaded, const InferRequest& request,
   json += "{\"model_name\":\"" + loaded.name + "\",\"model_version\":\"" +
           std::to_string(loaded.version) + "\"";
   if (!request.id.empty()) json += ",\"id\":" + json_text(request.id);
-  json += ",\"parameters\":{\"model_digest\":\"" + loaded.digest + "\"},\"outputs\":[";
+  json += ",\"parameters\":{\"model_digest\":\"" + loaded.digest + "\"";
+  if (request.stages) {
+    for (const auto& [name, us] : *request.stages)
+      json += ",\"" + std::string(name) + "_us\":" + std::to_string(us);
+  }
+  json += "},\"outputs\":[";
   bool any_binary = false;
   std::vector<const Tensor*> binary;
   for (size_t i = 0; i < outputs.size(); ++i) {

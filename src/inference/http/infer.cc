@@ -29,7 +29,11 @@ Task<Result<http::Response>> infer(Repository& repository, http::Request& reques
   std::vector<std::string> wanted;
   wanted.reserve(parsed.outputs.size());
   for (const RequestedOutput& output : parsed.outputs) wanted.push_back(output.name);
-  CO_TRY(const RunOptions options, run_options(request, start, parsed.timeout_us, parsed.priority));
+  CO_TRY(RunOptions options, run_options(request, start, parsed.timeout_us, parsed.priority));
+  RunReport report;
+  if (request.headers.get_or("Holdfast-Timing", "") == "1") parsed.timing = true;
+  if (parsed.timing) options.report = &report;
+  options.id = parsed.id;
   if (loaded->pictures) {
     CO_TRY_VOID(co_await repository.pictures().run(*loaded->pictures, loaded->accepts,
                                                    options.deadline, parsed.inputs, parsed.owned));
@@ -40,12 +44,15 @@ Task<Result<http::Response>> infer(Repository& repository, http::Request& reques
     if (parsed.outputs[i].classes == 0) continue;
     CO_TRY(outputs[i], classify(outputs[i], parsed.outputs[i].classes));
   }
+  if (parsed.timing) parsed.stages = stages_until_now(report, start);
   CO_TRY(InferBody answer, write_infer(*route.loaded, parsed, outputs));
   http::Response response(200, answer.json_size ? "application/octet-stream" : "application/json",
                           std::move(answer.bytes));
   if (answer.json_size)
     response.header("Inference-Header-Content-Length", std::to_string(*answer.json_size));
   response.header("Holdfast-Model-Digest", route.loaded->digest);
+  if (parsed.timing)
+    response.header("Server-Timing", server_timing(stages_until_now(report, start)));
   co_return response;
 }
 

@@ -79,9 +79,10 @@ Answer statistics(const Repository& repository, http::Request& request) {
 }
 
 Answer metrics(Repository& repository) {
-  co_return http::Response(
-      200, "text/plain; version=0.0.4; charset=utf-8",
-      write_metrics(loaded_models(repository)) + write_trials(repository.trials().list()));
+  std::string page =
+      write_metrics(loaded_models(repository)) + write_trials(repository.trials().list());
+  for (const Observer* observer : repository.observers) page += observer->metrics();
+  co_return http::Response(200, "text/plain; version=0.0.4; charset=utf-8", std::move(page));
 }
 
 }  // namespace

@@ -97,6 +97,9 @@ Task<Result<std::string>> infer(Repository& repository, Regions& regions, Messag
   RunOptions options;
   options.priority = parsed.priority;
   options.abandoned = gone;
+  RunReport report;
+  if (parsed.timing) options.report = &report;
+  options.id = parsed.id;
   if (parsed.timeout_us > 0)
     options.deadline =
         start + std::chrono::microseconds(std::min<uint64_t>(parsed.timeout_us, 3'600'000'000));
@@ -108,6 +111,7 @@ Task<Result<std::string>> infer(Repository& repository, Regions& regions, Messag
          co_await run_routed(repository, route, parsed.inputs, wanted, options));
   for (size_t i = 0; i < parsed.outputs.size(); ++i)
     CO_TRY_VOID(store(regions, parsed.outputs[i], outputs[i]));
+  if (parsed.timing) parsed.stages = stages_until_now(report, start);
   CO_TRY(InferBody answer, write_infer(*route.loaded, parsed, outputs));
   if (answer.bytes.size() > kLocalMessage)
     co_return fail(Code::too_large,

@@ -1,4 +1,4 @@
-#include "answers/answer_file.h"
+#include "base/line_file.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -7,24 +7,24 @@
 #include <algorithm>
 #include <fstream>
 
-namespace holdfast::answers {
+namespace holdfast {
 namespace {
 
 namespace fs = std::filesystem;
 
-class AnswerFileTest : public ::testing::Test {
+class LineFileTest : public ::testing::Test {
  public:
-  AnswerFileTest() {
-    char name[] = "/tmp/answer_file_test.XXXXXX";
+  LineFileTest() {
+    char name[] = "/tmp/line_file_test.XXXXXX";
     folder_ = mkdtemp(name);
   }
-  ~AnswerFileTest() override { fs::remove_all(folder_); }
+  ~LineFileTest() override { fs::remove_all(folder_); }
 
   static std::string line(const std::string& id) {
     return R"({"id":")" + id + R"(","outputs":{"label":3}})";
   }
-  Result<AnswerFile> open() const {
-    return AnswerFile::open(folder_ / "answers", "digits", clock_);
+  Result<LineFile> open() const {
+    return LineFile::open(folder_ / "answers", "answers", "digits", clock_);
   }
   // Names in the folder, sorted.
   std::vector<std::string> names() const {
@@ -40,7 +40,7 @@ class AnswerFileTest : public ::testing::Test {
   FakeClock clock_;
 };
 
-TEST_F(AnswerFileTest, AppendsAndCloses) {
+TEST_F(LineFileTest, AppendsAndCloses) {
   auto file = open();
   ASSERT_TRUE(file) << file.error().message();
   EXPECT_FALSE(file->is_open());
@@ -60,7 +60,7 @@ TEST_F(AnswerFileTest, AppendsAndCloses) {
   ASSERT_TRUE(file->close()) << "again: nothing";
 }
 
-TEST_F(AnswerFileTest, EveryCutOfTheLastLineIsTakenUp) {
+TEST_F(LineFileTest, EveryCutOfTheLastLineIsTakenUp) {
   std::string whole, name;
   {
     auto file = open();
@@ -82,7 +82,7 @@ TEST_F(AnswerFileTest, EveryCutOfTheLastLineIsTakenUp) {
   }
 }
 
-TEST_F(AnswerFileTest, GarbageAfterTheDurableLinesIsCutOff) {
+TEST_F(LineFileTest, GarbageAfterTheDurableLinesIsCutOff) {
   std::string name;
   {
     auto file = open();
@@ -97,7 +97,7 @@ TEST_F(AnswerFileTest, GarbageAfterTheDurableLinesIsCutOff) {
   EXPECT_EQ(text(name), line("a") + "\n");
 }
 
-TEST_F(AnswerFileTest, LeftoversCloseUnderTheirOwnNames) {
+TEST_F(LineFileTest, LeftoversCloseUnderTheirOwnNames) {
   fs::create_directories(folder_ / "answers");
   {
     auto file = open();
@@ -117,16 +117,16 @@ TEST_F(AnswerFileTest, LeftoversCloseUnderTheirOwnNames) {
   for (const std::string& name : names()) EXPECT_TRUE(name.starts_with("answers-"));
 }
 
-TEST_F(AnswerFileTest, FlowsOfOneFolderKeepApart) {
+TEST_F(LineFileTest, FlowsOfOneFolderKeepApart) {
   auto digits = open();
   ASSERT_TRUE(digits->append({line("a")}, {"a"}));
-  auto other = AnswerFile::open(folder_ / "answers", "other", clock_);
+  auto other = LineFile::open(folder_ / "answers", "answers", "other", clock_);
   ASSERT_TRUE(other);
   EXPECT_FALSE(other->answered("a"));
   EXPECT_FALSE(other->is_open());
 }
 
-TEST_F(AnswerFileTest, AFullDiskIsAnErrorAndTheFileStaysWhole) {
+TEST_F(LineFileTest, AFullDiskIsAnErrorAndTheFileStaysWhole) {
   auto file = open();
   ASSERT_TRUE(file->append({line("a")}, {"a"}));
   const std::string name = names()[0];
@@ -152,4 +152,4 @@ TEST(IdOfLine, ReadsOurLinesOnly) {
 }
 
 }  // namespace
-}  // namespace holdfast::answers
+}  // namespace holdfast

@@ -1,8 +1,7 @@
-// The files that answers go to: JSON lines, appended durably, closed by rename. Blocking; one
-// thread at a time.
+// Files of JSON lines, appended durably, closed by rename. Blocking; one thread at a time.
 //
-// While open a file is `.answers-<UTC yyyymmddThhmmss>-<8 hex>.jsonl.open` and invisible to the
-// uplink; close() renames it to `answers-….jsonl`. The first four of the 8 hex digits name the
+// While open a file is `.<kind>-<UTC yyyymmddThhmmss>-<8 hex>.jsonl.open` and invisible to the
+// uplink; close() renames it to `<kind>-….jsonl`. The first four of the 8 hex digits name the
 // flow, so that several flows may share a folder.
 #pragma once
 
@@ -14,15 +13,15 @@
 #include "base/clock.h"
 #include "base/files.h"
 
-namespace holdfast::answers {
+namespace holdfast {
 
-class AnswerFile {
+class LineFile {
  public:
   // Takes up an open file of `flow` that an earlier life left in `folder` (created if missing): a
   // torn last line is cut off, its other lines' ids count as answered. Several left files: the
   // newest is taken up, the others wait in leftovers(). As errno_error() maps.
-  static Result<AnswerFile> open(std::filesystem::path folder, std::string flow,
-                                 const Clock& clock);
+  static Result<LineFile> open(std::filesystem::path folder, std::string kind, std::string flow,
+                               const Clock& clock);
 
   // Appends whole lines (without line ends; each holds its event's id) in one write and one
   // fdatasync, making the file where none is open. On failure nothing counts as appended: the file
@@ -40,16 +39,17 @@ class AnswerFile {
   std::set<std::string> ids() const;
   WallTime opened() const { return opened_; }  // to the second
 
-  AnswerFile(AnswerFile&&) = default;
-  AnswerFile& operator=(AnswerFile&&) = default;
+  LineFile(LineFile&&) = default;
+  LineFile& operator=(LineFile&&) = default;
 
  private:
-  AnswerFile(std::filesystem::path folder, std::string flow, const Clock& clock);
+  LineFile(std::filesystem::path folder, std::string kind, std::string flow, const Clock& clock);
   Result<void> create();
   Result<void> take_up(const std::string& name);
   Result<void> rename_away(const std::string& open_name) const;
 
   std::filesystem::path folder_;
+  std::string kind_;
   std::string flow_mark_;  // four hex digits
   const Clock* clock_;
   std::string name_;  // of the open file
@@ -64,4 +64,4 @@ class AnswerFile {
 // The id of a line; empty where it is not a whole line of ours.
 std::string id_of_line(std::string_view line);
 
-}  // namespace holdfast::answers
+}  // namespace holdfast

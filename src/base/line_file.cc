@@ -1,4 +1,4 @@
-#include "answers/answer_file.h"
+#include "base/line_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,16 +10,17 @@
 #include "base/digest.h"
 #include "base/log.h"
 
-namespace holdfast::answers {
+namespace holdfast {
 namespace {
 
-constexpr std::string_view kPrefix = ".answers-", kSuffix = ".jsonl.open";
+constexpr std::string_view kSuffix = ".jsonl.open";
 constexpr uint64_t kFileLimit = 256ull << 20;
 
-// "20261124T125400" of the name ".answers-20261124T125400-0123abcd.jsonl.open"; the beginning of
+// "20261124T125400" of the name ".answers-20261124T125400-0123abcd.jsonl.open", whose prefix
+// is ".answers-"; the beginning of
 // time where it does not say.
-WallTime time_of(std::string_view name) {
-  const std::string_view t = name.substr(kPrefix.size());
+WallTime time_of(std::string_view name, size_t prefix) {
+  const std::string_view t = name.substr(prefix);
   if (t.size() < 15) return {};
   const std::string text = std::string(t.substr(0, 4)) + "-" + std::string(t.substr(4, 2)) + "-" +
                            std::string(t.substr(6, 5)) + ":" + std::string(t.substr(11, 2)) + ":" +
@@ -41,20 +42,22 @@ std::string id_of_line(std::string_view line) {
   return id && id->is_string() ? std::string(id->as_string()) : std::string();
 }
 
-AnswerFile::AnswerFile(std::filesystem::path folder, std::string flow, const Clock& clock)
+LineFile::LineFile(std::filesystem::path folder, std::string kind, std::string flow,
+                   const Clock& clock)
     : folder_(std::move(folder)),
+      kind_(std::move(kind)),
       flow_mark_(sha256_hex(as_bytes(flow)).substr(0, 4)),
       clock_(&clock) {}
 
-Result<AnswerFile> AnswerFile::open(std::filesystem::path folder, std::string flow,
-                                    const Clock& clock) {
-  AnswerFile file(std::move(folder), std::move(flow), clock);
+Result<LineFile> LineFile::open(std::filesystem::path folder, std::string kind, std::string flow,
+                                const Clock& clock) {
+  LineFile file(std::move(folder), std::move(kind), std::move(flow), clock);
   TRY_VOID(make_directories(file.folder_));
   std::vector<std::string> found;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(file.folder_, error)) {
     const std::string name = entry.path().filename();
-    if (name.starts_with(kPrefix) && name.ends_with(kSuffix) &&
+    if (name.starts_with("." + file.kind_ + "-") && name.ends_with(kSuffix) &&
         name.find("-" + file.flow_mark_) != std::string::npos)
       found.push_back(name);
   }
@@ -74,7 +77,7 @@ Result<AnswerFile> AnswerFile::open(std::filesystem::path folder, std::string fl
   return file;
 }
 
-Result<void> AnswerFile::take_up(const std::string& name) {
+Result<void> LineFile::take_up(const std::string& name) {
   TRY(Fd fd, open_file(folder_ / name, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW));
   TRY(const std::string text, read_file(folder_ / name, kFileLimit));
   size_t good = 0;
@@ -89,7 +92,7 @@ Result<void> AnswerFile::take_up(const std::string& name) {
     good = end + 1;
   }
   if (good < text.size()) {
-    log::warning("answers", "a torn line was cut off",
+    log::warning("files", "a torn line was cut off",
                  {{"file", name}, {"bytes", std::to_string(text.size() - good)}});
     if (ftruncate(fd.get(), static_cast<off_t>(good)) != 0)
       return std::unexpected(errno_error(errno, name));
@@ -100,14 +103,14 @@ Result<void> AnswerFile::take_up(const std::string& name) {
   fd_ = std::move(fd);
   name_ = name;
   durable_ = good;
-  opened_ = time_of(name);
+  opened_ = time_of(name, kind_.size() + 2);
   return {};
 }
 
-Result<void> AnswerFile::create() {
+Result<void> LineFile::create() {
   std::string time = format_rfc3339(clock_->now(), 0);
   std::erase_if(time, [](char c) { return c == '-' || c == ':' || c == 'Z'; });
-  const std::string name = std::string(kPrefix) + time + "-" + flow_mark_ +
+  const std::string name = "." + kind_ + "-" + time + "-" + flow_mark_ +
                            hex(as_bytes(random_bytes(2))) + std::string(kSuffix);
   struct stat info{};
   if (stat((folder_ / final_name(name)).c_str(), &info) == 0)
@@ -126,8 +129,8 @@ Result<void> AnswerFile::create() {
   return {};
 }
 
-Result<void> AnswerFile::append(const std::vector<std::string>& lines,
-                                const std::vector<std::string>& ids) {
+Result<void> LineFile::append(const std::vector<std::string>& lines,
+                              const std::vector<std::string>& ids) {
   if (!fd_) TRY_VOID(create());
   if (broken_) {
     // The bytes after durable_ are dropped and later written anew: the failed fsync itself is not
@@ -147,13 +150,13 @@ Result<void> AnswerFile::append(const std::vector<std::string>& lines,
   return {};
 }
 
-Result<void> AnswerFile::rename_away(const std::string& open_name) const {
+Result<void> LineFile::rename_away(const std::string& open_name) const {
   const std::filesystem::path from = folder_ / open_name, to = folder_ / final_name(open_name);
   if (rename(from.c_str(), to.c_str()) != 0) return std::unexpected(errno_error(errno, open_name));
   return sync_directory(folder_);
 }
 
-Result<void> AnswerFile::close() {
+Result<void> LineFile::close() {
   while (!leftovers_.empty()) {
     TRY_VOID(rename_away(leftovers_.back()));
     leftovers_.pop_back();
@@ -175,10 +178,10 @@ Result<void> AnswerFile::close() {
   return {};
 }
 
-std::set<std::string> AnswerFile::ids() const {
+std::set<std::string> LineFile::ids() const {
   std::set<std::string> all = ids_;
   all.insert(left_ids_.begin(), left_ids_.end());
   return all;
 }
 
-}  // namespace holdfast::answers
+}  // namespace holdfast
