@@ -1,6 +1,7 @@
 #include "inference/engine_choice.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -39,8 +40,9 @@ class EngineChoiceTest : public ::testing::Test {
     return {.platform = "picky",
             .open = []() -> Result<std::unique_ptr<Engine>> { return std::make_unique<Picky>(); }};
   }
-  const std::string model_ = ::testing::TempDir() + "engine_choice_model";
-  const std::string broken_ = ::testing::TempDir() + "engine_choice_broken";
+  // Of this process alone: others run beside it.
+  const std::string place_ = ::testing::TempDir() + "engine_choice_" + std::to_string(::getpid());
+  const std::string model_ = place_ + "_model", broken_ = place_ + "_broken";
   int opened_ = 0;
 };
 
