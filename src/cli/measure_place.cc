@@ -1,15 +1,12 @@
 #include "cli/measure_place.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 #include <filesystem>
 
-#include "base/digest.h"
 #include "base/files.h"
 #include "cli/answer.h"
+#include "oci/layer.h"
 
 namespace holdfast::cli {
 
@@ -40,18 +37,6 @@ std::string models_folder(Context& context, const MeasureOptions& options) {
   return told.empty() ? serve_data(context, options) + "/models" : told;
 }
 
-Result<std::string> digest_of(const std::string& path) {
-  TRY(const Fd fd, open_file(path, O_RDONLY));
-  Hasher hasher(HashKind::sha256);
-  std::vector<std::byte> piece(1 << 20);
-  for (;;) {
-    const ssize_t size = ::read(fd.get(), piece.data(), piece.size());
-    if (size < 0) return std::unexpected(errno_error(errno, path));
-    if (size == 0) return "sha256:" + hex(as_bytes(hasher.finish()));
-    hasher.update(ByteView(piece.data(), static_cast<size_t>(size)));
-  }
-}
-
 bool names_file(const MeasureOptions& options) {
   return options.model.ends_with(".onnx") || options.model.find('/') != std::string::npos;
 }
@@ -73,7 +58,8 @@ Task<Result<Place>> place_of(Context& context, const MeasureOptions& options, bo
   std::string digest;
   if (names_file(options)) {
     place.file = options.model;
-    CO_TRY(digest, digest_of(place.file));
+    CO_TRY(const oci::Digest bytes, oci::digest_file(place.file));
+    digest = bytes.str();
   }
   auto base = server(context, options);
   if (!base && names_file(options) && !served) co_return place;

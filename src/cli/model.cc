@@ -61,12 +61,15 @@ Task<Result<int>> create(Context& context) {
   co_return kDone;
 }
 
+std::string version_url(const std::string& serve) {
+  return serve + "/api/v1/models/" + percent_encode(options.name) + "/versions/" +
+         percent_encode(options.version);
+}
+
 Task<Result<int>> remove(Context& context) {
   CO_TRY_VOID(context.confirm("delete version " + options.version + " of " + options.name));
   CO_TRY(const std::string serve, context.serve());
-  CO_TRY_VOID(co_await context.call("DELETE", serve + "/api/v1/models/" +
-                                                  percent_encode(options.name) + "/versions/" +
-                                                  percent_encode(options.version)));
+  CO_TRY_VOID(co_await context.call("DELETE", version_url(serve)));
   context.note("Version " + options.version + " of " + options.name + " is deleted.");
   co_return kDone;
 }
@@ -74,9 +77,7 @@ Task<Result<int>> remove(Context& context) {
 // What was quarantined or refused may serve again.
 Task<Result<int>> release(Context& context) {
   CO_TRY(const std::string serve, context.serve());
-  CO_TRY_VOID(co_await context.call("DELETE", serve + "/api/v1/models/" +
-                                                  percent_encode(options.name) + "/versions/" +
-                                                  percent_encode(options.version) + "/hold"));
+  CO_TRY_VOID(co_await context.call("DELETE", version_url(serve) + "/hold"));
   context.note("Version " + options.version + " of " + options.name + " may serve again.");
   co_return kDone;
 }

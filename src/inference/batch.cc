@@ -60,6 +60,21 @@ uint64_t bytes_of(const Inputs& inputs) {
   return sum;
 }
 
+Inputs views_of(const std::vector<Tensor>& tensors) {
+  Inputs out;
+  out.reserve(tensors.size());
+  for (const Tensor& tensor : tensors) {
+    TensorView view;
+    view.name = tensor.name;
+    view.type = tensor.type;
+    view.shape = tensor.shape;
+    if (tensor.type != Datatype::bytes) view.data = tensor.data;
+    view.texts.assign(tensor.texts.begin(), tensor.texts.end());
+    out.push_back(std::move(view));
+  }
+  return out;
+}
+
 Merged merge_rows(std::span<const Inputs* const> requests) {
   Merged out;
   out.inputs = *requests[0];

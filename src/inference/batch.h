@@ -20,6 +20,8 @@ uint64_t rows_of(const Inputs& inputs);
 // Inputs that differ in their number of rows at most.
 bool same_kind(const Inputs& one, const Inputs& other);
 uint64_t bytes_of(const Inputs& inputs);
+// Into the tensors, which must outlive them.
+Inputs views_of(const std::vector<Tensor>& tensors);
 
 struct Merged {
   Inputs inputs;  // views into `owned` and, texts, into the requests

@@ -33,20 +33,6 @@ Tensor copy_of(const TensorView& view) {
   return out;
 }
 
-Inputs views_of(const std::vector<Tensor>& tensors) {
-  Inputs out;
-  for (const Tensor& tensor : tensors) {
-    TensorView view;
-    view.name = tensor.name;
-    view.type = tensor.type;
-    view.shape = tensor.shape;
-    if (tensor.type != Datatype::bytes) view.data = tensor.data;
-    view.texts.assign(tensor.texts.begin(), tensor.texts.end());
-    out.push_back(std::move(view));
-  }
-  return out;
-}
-
 }  // namespace
 
 Shadow::~Shadow() {

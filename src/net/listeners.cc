@@ -78,14 +78,15 @@ Task<void> Listeners::accept(unsigned core) {
   }
 }
 
-void Listeners::close() {
-  if (closing_.exchange(true)) return;
+bool Listeners::close() {
+  if (closing_.exchange(true)) return false;
   for (auto& acceptor : acceptors_) {
     asio::post(acceptor->get_executor(), [at = acceptor.get()] {
       boost::system::error_code ignored;
       at->close(ignored);
     });
   }
+  return true;
 }
 
 std::string Listeners::address() const {

@@ -28,7 +28,7 @@ class Listeners {
   // must outlive the group's tasks.
   void start(TaskGroup& group,
              std::function<void(unsigned core, boost::asio::ip::tcp::socket socket)> accepted);
-  void close();  // any thread; returns at once
+  bool close();  // any thread; returns at once; false: it was closed before
 
   std::string address() const;  // with the real port
   uint16_t port() const { return port_; }

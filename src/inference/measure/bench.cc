@@ -105,7 +105,7 @@ Task<void> call(const std::string& url, const std::vector<Sample>& samples, Cloc
   http::Client client;
   std::vector<http::ClientRequest> requests;
   requests.reserve(samples.size());
-  for (const Sample& sample : samples) requests.push_back(infer_request(url, views(sample)));
+  for (const Sample& sample : samples) requests.push_back(infer_request(url, views_of(sample)));
   for (size_t i = 0; Clock::now() < end && caller.errors < 100; ++i) {
     http::ClientRequest request = requests[i % requests.size()];
     const auto start = Clock::now();

@@ -108,20 +108,6 @@ Result<Sample> read_one(const std::string& path, const Signature& signature) {
 
 }  // namespace
 
-Inputs views(const Sample& sample) {
-  Inputs out;
-  for (const Tensor& tensor : sample) {
-    TensorView view;
-    view.name = tensor.name;
-    view.type = tensor.type;
-    view.shape = tensor.shape;
-    view.data = tensor.data;
-    view.texts.assign(tensor.texts.begin(), tensor.texts.end());
-    out.push_back(std::move(view));
-  }
-  return out;
-}
-
 Result<std::vector<Sample>> samples_for(const Signature& signature, const SampleOptions& options) {
   if (options.path.empty()) return make(signature, options);
   std::error_code error;

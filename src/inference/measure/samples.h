@@ -10,7 +10,6 @@
 namespace holdfast::inference {
 
 using Sample = std::vector<Tensor>;  // one request; in the order of the signature
-Inputs views(const Sample& sample);  // into it
 
 struct SampleOptions {
   std::string path;  // one .npz (arrays named as the inputs), or a folder of them; empty: made

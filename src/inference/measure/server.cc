@@ -159,7 +159,7 @@ Task<Result<std::vector<Difference>>> verify_all(Model& raw, const std::vector<S
   http::Client client;
   std::vector<Difference> out;
   for (const Sample& sample : samples) {
-    const Inputs inputs = views(sample);
+    const Inputs inputs = views_of(sample);
     CO_TRY(const Outputs wanted, raw.run(inputs, {}));
     http::ClientRequest request = infer_request(url, inputs);
     request.timeout = std::chrono::minutes(5);

@@ -149,7 +149,7 @@ Result<Findings> tune(const std::string& path, const TuneOptions& options) {
   TRY(const auto samples, samples_for(signature, options.samples));
   out.samples = samples.size();
   bench.requests.reserve(samples.size());
-  for (const Sample& sample : samples) bench.requests.push_back(views(sample));
+  for (const Sample& sample : samples) bench.requests.push_back(views_of(sample));
   auto first = run_for(*bench.loaded[0].model, bench.requests, Clock::duration(0));
   if (!first)
     return std::unexpected(first.error().with_context(

@@ -102,10 +102,9 @@ size_t Server::connections() const {
 }
 
 Task<void> Server::stop(std::chrono::milliseconds grace) {
-  // A second stop() has nothing to wait for what it would post.
-  const bool again = state_->stopping.exchange(true);
-  state_->listeners->close();
-  for (unsigned core = 0; !again && core < state_->listeners->cores(); ++core) {
+  state_->stopping = true;
+  const bool first = state_->listeners->close();  // a later stop() would not wait for what it posts
+  for (unsigned core = 0; first && core < state_->listeners->cores(); ++core) {
     asio::post(state_->listeners->executor(core), [state = state_.get(), core] {
       for (Connection* connection : state->connections[core])
         connection->check(std::chrono::steady_clock::now());

@@ -172,10 +172,10 @@ std::shared_ptr<Session> Server::find(std::string_view client_id) const {
 }
 
 Task<void> Server::stop(std::chrono::milliseconds grace) {
-  // A second stop() has nothing to wait for what it would post.
-  const bool again = state_->stopping_.exchange(true);
-  state_->listeners_->close();
-  for (unsigned core = 0; !again && core < state_->listeners_->cores(); ++core) {
+  state_->stopping_ = true;
+  // A later stop() would not wait for what it posts.
+  const bool first = state_->listeners_->close();
+  for (unsigned core = 0; first && core < state_->listeners_->cores(); ++core) {
     asio::post(state_->listeners_->executor(core), [state = state_.get(), core] {
       for (Connection* connection : state->connections_[core]) connection->stop();
     });
