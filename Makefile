@@ -6,6 +6,8 @@
 #   make fuzz [TARGET=infer] [SECONDS=60]      libFuzzer over what comes from outside
 #   make check                   format, tidy, include rules, sizes, shell scripts
 .DEFAULT_GOAL := build
+# ccache goes by the compiler's list of headers: no run of the preprocessor before each compilation.
+export CCACHE_DEPEND := true
 .PHONY: setup peers build demo test bench faults fuzz check clean
 
 setup:

@@ -14,16 +14,22 @@ target_include_directories(holdfast_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CM
 # Seen as system headers, so that their warnings are not ours.
 target_include_directories(holdfast_flags SYSTEM INTERFACE ${Boost_INCLUDE_DIRS})
 
-# holdfast_module(NAME SOURCES a.cc … [DEPS other modules or libraries]
+# Off the paths of the data a program is built small, which also takes a fifth less time to build.
+set(HOLDFAST_SMALL "$<$<CONFIG:Release>:-Oz>")
+
+# holdfast_module(NAME [SMALL] SOURCES a.cc … [DEPS other modules or libraries]
 #                 [EMBED file …]          each becomes generated/NAME/<file with _ for other signs>.h
 #                 [TESTS a_test.cc …] [TEST_SOURCES helper.cc …] [TEST_DEPS …])
 # makes the static library holdfast_NAME (alias holdfast::NAME) and its test program NAME_test.
 function(holdfast_module name)
-  cmake_parse_arguments(M "" "" "SOURCES;DEPS;EMBED;TESTS;TEST_SOURCES;TEST_DEPS" ${ARGN})
+  cmake_parse_arguments(M "SMALL" "" "SOURCES;DEPS;EMBED;TESTS;TEST_SOURCES;TEST_DEPS" ${ARGN})
   string(REPLACE "/" "_" target ${name})
   add_library(holdfast_${target} STATIC ${M_SOURCES})
   add_library(holdfast::${target} ALIAS holdfast_${target})
   target_link_libraries(holdfast_${target} PUBLIC holdfast_flags ${M_DEPS})
+  if(M_SMALL)
+    target_compile_options(holdfast_${target} PRIVATE ${HOLDFAST_SMALL})
+  endif()
   if(M_EMBED)
     embed_files(holdfast_${target} ${name} ${M_EMBED})
   endif()
@@ -31,6 +37,8 @@ function(holdfast_module name)
     add_executable(${target}_test ${M_TESTS} ${M_TEST_SOURCES})
     target_link_libraries(${target}_test PRIVATE holdfast_${target} ${M_TEST_DEPS} GTest::gtest GTest::gtest_main)
     target_include_directories(${target}_test PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+    # Compiling a test costs more than running it; what it tests is optimised.
+    target_compile_options(${target}_test PRIVATE "$<$<CONFIG:Release>:-O0;-g0;-U_FORTIFY_SOURCE>")
     gtest_discover_tests(${target}_test TEST_PREFIX "${target}." DISCOVERY_MODE PRE_TEST
       PROPERTIES LABELS unit TIMEOUT 120)
   endif()
@@ -49,10 +57,13 @@ function(embed_files target module)
   endforeach()
 endfunction()
 
-# holdfast_program(NAME SOURCES … DEPS …) makes bin/NAME.
+# holdfast_program(NAME [SMALL] SOURCES … DEPS …) makes bin/NAME.
 function(holdfast_program name)
-  cmake_parse_arguments(P "" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(P "SMALL" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${P_SOURCES})
+  if(P_SMALL)
+    target_compile_options(${name} PRIVATE ${HOLDFAST_SMALL})
+  endif()
   target_link_libraries(${name} PRIVATE holdfast_flags ${P_DEPS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 endfunction()
