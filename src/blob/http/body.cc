@@ -4,11 +4,54 @@
 
 #include "base/crc64.h"
 #include "base/digest.h"
+#include "net/work_ahead.h"
 
 namespace holdfast::blob {
 namespace {
 
 constexpr size_t kPiece = 256 << 10;
+constexpr uint64_t kHashedAside = 1 << 20, kUnknown = 1ull << 62;
+
+// The MD5 of a body, by far the slowest of all that is done to its bytes here: of a large one it is
+// computed on a pool, while the next piece comes into the other half of the memory.
+class Md5OfBody {
+ public:
+  Md5OfBody(BlockingPool* pool, size_t piece)
+      : pool_(pool), state_(std::make_shared<State>()), piece_(piece) {
+    state_->memory.resize(pool_ != nullptr ? 2 * piece : piece);
+  }
+  // Where the next piece may be read to.
+  std::span<std::byte> room() { return std::span(state_->memory).subspan(at_, piece_); }
+  // `bytes` lie at the start of room(), and stay as they are until the add() after the next.
+  Task<Result<void>> add(ByteView bytes) {
+    if (pool_ == nullptr) {
+      state_->md5.update(bytes);
+      co_return Result<void>();
+    }
+    CO_TRY_VOID(co_await ahead_.wait());
+    ahead_.start(*pool_, [state = state_, bytes]() -> Result<void> {
+      state->md5.update(bytes);
+      return {};
+    });
+    at_ = piece_ - at_;
+    co_return Result<void>();
+  }
+  Task<Result<std::string>> finish() {
+    CO_TRY_VOID(co_await ahead_.wait());
+    co_return state_->md5.finish();
+  }
+
+ private:
+  struct State {  // held by the work under way
+    Hasher md5{HashKind::md5};
+    std::vector<std::byte> memory;
+  };
+  BlockingPool* const pool_;
+  std::shared_ptr<State> state_;
+  WorkAhead ahead_;
+  const size_t piece_;
+  size_t at_ = 0;
+};
 
 }  // namespace
 
@@ -52,29 +95,33 @@ Task<Result<Received>> receive(Call& call, uint64_t limit, std::string_view md5_
   CO_TRY(auto writer, co_await call.blobs.objects().create(request.content_length));
   Received received;
   received.crc_asked = !request.headers.get("Content-MD5");
-  // A whole blob has an MD5 always, a part of one where its sender names one: it is by far the
-  // slowest of all that is done to a byte here.
-  Hasher md5(HashKind::md5);
+  // A whole blob has an MD5 always, a part of one where its sender names one.
   Crc64 crc;
   const bool part = request.query_value("comp").has_value();
   const bool wants_crc = request.headers.get("x-ms-content-crc64").has_value() || part;
   const bool wants_md5 = !part || !received.crc_asked || request.headers.get(md5_header);
-  std::vector<std::byte> piece(
-      std::min<uint64_t>(kPiece, request.content_length.value_or(kPiece) + 1));
+  const uint64_t announced = request.content_length.value_or(kUnknown);
+  Md5OfBody md5(announced >= kHashedAside ? call.hashing : nullptr,
+                std::min<uint64_t>(kPiece, announced + 1));
   uint64_t size = 0;
   for (;;) {
+    const std::span<std::byte> piece = md5.room();
     CO_TRY(const size_t count, co_await request.body->read(piece));
     if (count == 0) break;
     size += count;
     if (size > limit)
       co_return fail(Code::too_large, "body_too_large",
                      "The request body is too large; the limit is " + format_size(limit));
-    const ByteView bytes(piece.data(), count);
-    if (wants_md5) md5.update(bytes);
+    const ByteView bytes = piece.first(count);
+    if (wants_md5) {
+      CO_TRY_VOID(co_await md5.add(bytes));
+    }
     if (wants_crc) crc.update(bytes);
     CO_TRY_VOID(co_await writer->append(bytes));
   }
-  if (wants_md5) received.md5 = md5.finish();
+  if (wants_md5) {
+    CO_TRY(received.md5, co_await md5.finish());
+  }
   received.crc64 = crc.value();
   CO_TRY_VOID(check_sums(request, md5_header, received.md5, received.crc64));
   CO_TRY(received.content, co_await writer->finish());

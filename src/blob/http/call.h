@@ -7,6 +7,7 @@
 #include "blob/blobs.h"
 #include "identity/delegation_keys.h"
 #include "net/http/router.h"
+#include "net/runtime.h"
 
 namespace holdfast::blob {
 
@@ -32,6 +33,7 @@ struct Call {
   Sources* sources = nullptr;          // of copies, elsewhere; null: none
   PendingCopies* copies = nullptr;     // from there, that go on; null: none
   const Endpoint* endpoint = nullptr;  // set by the service
+  BlockingPool* hashing = nullptr;     // for large bodies; null: on the request's thread
   // What the credential says, filled in by the service.
   Pairs overrides;                                     // response headers that a SAS sets
   bool create_only = false;                            // may make a blob, but not overwrite one

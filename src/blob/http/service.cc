@@ -1,5 +1,8 @@
 #include "blob/http/service.h"
 
+#include <algorithm>
+
+#include "base/cores.h"
 #include "blob/feed/records.h"
 #include "blob/http/address.h"
 #include "blob/http/cors.h"
@@ -56,6 +59,7 @@ struct Service {
   PendingCopies* copies;
   const Endpoint endpoint;
   const Credentials credentials;
+  mutable BlockingPool hashing{"md5", std::min(usable_cores(), 8u)};
 
   Task<Result<http::Response>> run(http::Request& request) const {
     CO_TRY(Address address, address_of(request));
@@ -94,6 +98,7 @@ struct Service {
     call.sources = sources;
     call.copies = copies;
     call.endpoint = &endpoint;
+    call.hashing = &hashing;
     call.may_read_source = [this, &call](Call& source) {
       return credentials.may_read_source(call, source);
     };

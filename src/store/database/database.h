@@ -94,6 +94,11 @@ class Database {
                            std::function<void(Result<void>)> done) {
     to.submit_read(std::move(work), std::move(done));
   }
+
+ private:
+  enum class Kind { read, write };
+  // Resumes on the caller's executor once the work is done.
+  Task<Result<void>> perform(Kind kind, std::function<Result<void>(Tx&)> work);
 };
 
 struct SqliteOptions {

@@ -9,17 +9,17 @@
 namespace holdfast::store {
 namespace detail {
 
+// What a transaction gave. Shared: the caller may be gone when it ends.
 template <class R>
 struct Slot {
   using Value = typename R::value_type;
   std::optional<std::conditional_t<std::is_void_v<Value>, bool, Value>> value;
-  std::optional<Error> error;
 };
 
 // Makes work that keeps its value in `slot`. It may run more than once; the last run counts.
 template <class R, class F>
 std::function<Result<void>(Tx&)> keeping(std::shared_ptr<Slot<R>> slot, F work) {
-  return [slot, work = std::move(work)](Tx& tx) mutable -> Result<void> {
+  return [slot = std::move(slot), work = std::move(work)](Tx& tx) mutable -> Result<void> {
     R result = work(tx);
     if (!result) return std::unexpected(std::move(result).error());
     if constexpr (!std::is_void_v<typename R::value_type>) slot->value.emplace(std::move(*result));
@@ -28,8 +28,8 @@ std::function<Result<void>(Tx&)> keeping(std::shared_ptr<Slot<R>> slot, F work) 
 }
 
 template <class R>
-R taken(Slot<R>& slot) {
-  if (slot.error) return std::unexpected(std::move(*slot.error));
+R taken(Slot<R>& slot, Result<void> done) {
+  if (!done) return std::unexpected(std::move(done).error());
   if constexpr (std::is_void_v<typename R::value_type>) {
     return {};
   } else {
@@ -45,15 +45,8 @@ auto Database::write(F work) -> Task<std::invoke_result_t<F, Tx&>> {
   using R = std::invoke_result_t<F, Tx&>;
   auto slot = std::make_shared<detail::Slot<R>>();
   auto kept = detail::keeping<R>(slot, std::move(work));
-  std::function<void(std::function<void()>)> start = [this, slot,
-                                                      &kept](std::function<void()> resume) {
-    submit_write(std::move(kept), [slot, resume = std::move(resume)](Result<void> done) {
-      if (!done) slot->error = std::move(done).error();
-      resume();
-    });
-  };
-  co_await suspend(std::move(start));
-  co_return detail::taken<R>(*slot);
+  Result<void> done = co_await perform(Kind::write, std::move(kept));
+  co_return detail::taken<R>(*slot, std::move(done));
 }
 
 template <class F>
@@ -61,15 +54,8 @@ auto Database::read(F work) -> Task<std::invoke_result_t<F, Tx&>> {
   using R = std::invoke_result_t<F, Tx&>;
   auto slot = std::make_shared<detail::Slot<R>>();
   auto kept = detail::keeping<R>(slot, std::move(work));
-  std::function<void(std::function<void()>)> start = [this, slot,
-                                                      &kept](std::function<void()> resume) {
-    submit_read(std::move(kept), [slot, resume = std::move(resume)](Result<void> done) {
-      if (!done) slot->error = std::move(done).error();
-      resume();
-    });
-  };
-  co_await suspend(std::move(start));
-  co_return detail::taken<R>(*slot);
+  Result<void> done = co_await perform(Kind::read, std::move(kept));
+  co_return detail::taken<R>(*slot, std::move(done));
 }
 
 }  // namespace holdfast::store

@@ -91,17 +91,24 @@ Result<Fd> ContentCare::open_bytes(const StagedContent& content) const {
 }
 
 Task<Result<StorageUsage>> ContentCare::usage() {
-  auto count = [](Tx& tx) -> Result<StorageUsage> {
+  // Beyond the end of the newest segment is room, not garbage.
+  int64_t newest = 0;
+  uint64_t end = 0;
+  auto count = [&newest, &end](Tx& tx) -> Result<StorageUsage> {
     StorageUsage out;
     TRY_VOID(
         tx.each("SELECT count(*) FILTER (WHERE refs > 0), coalesce(sum(size) FILTER (WHERE refs > "
                 "0), 0), coalesce(sum(size) FILTER (WHERE refs = 0), 0), coalesce(sum(size) FILTER "
-                "(WHERE kind = 1), 0) FROM content WHERE kind IN (1, 2)",
+                "(WHERE kind = 1), 0), (SELECT max(number) FROM segment), coalesce(max(offset + "
+                "size) FILTER (WHERE kind = 1 AND segment = (SELECT max(number) FROM segment)), 0) "
+                "FROM content WHERE kind IN (1, 2)",
                 {}, [&](const Row& row) {
                   out.contents = static_cast<uint64_t>(row.integer(0));
                   out.live_bytes = static_cast<uint64_t>(row.integer(1));
                   out.released_bytes = static_cast<uint64_t>(row.integer(2));
                   out.dead_bytes = static_cast<uint64_t>(row.integer(3));
+                  newest = row.integer(4);
+                  end = static_cast<uint64_t>(row.integer(5));
                   return false;
                 }));
     TRY_VOID(tx.each("SELECT count(*) FROM content_damage", {}, [&](const Row& row) {
@@ -111,11 +118,14 @@ Task<Result<StorageUsage>> ContentCare::usage() {
     return out;
   };
   CO_TRY(StorageUsage out, co_await database_.read(std::move(count)));
-  auto look = [this, &out] {
+  auto look = [this, &out, newest, end] {
     const FileSize segments = sizes_under(directory_ + "/segments");
     out.segments = segments.count;
     out.segment_bytes = segments.bytes;
-    out.dead_bytes = segments.bytes - std::min(segments.bytes, out.dead_bytes);
+    std::error_code error;
+    const auto size = fs::file_size(directory_ + "/segments/" + Segments::name_of(newest), error);
+    const uint64_t used = segments.bytes - (error || size < end ? 0 : size - end);
+    out.dead_bytes = used - std::min(used, out.dead_bytes);
     out.files = sizes_under(directory_ + "/files").count;
     out.quarantine_bytes = sizes_under(directory_ + "/quarantine").bytes;
     out.disk_free = DiskSpace(directory_, 0).left();

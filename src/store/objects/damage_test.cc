@@ -30,6 +30,7 @@ struct DamageTest : testing::Test, ObjectRig {
     const ContentId list =
         *write([&](Tx& tx) { return objects->concatenate(tx, {last, first, last}); });
     all[list] = all[last] + all[first] + all[last];
+    open();  // no file has more than contents
   }
   void open() {
     objects.reset();

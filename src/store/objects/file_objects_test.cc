@@ -2,6 +2,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 #include <random>
@@ -47,6 +48,39 @@ TEST_F(FileObjects, EverySizeComesBackAlsoAfterAReopen) {
     open();
   }
   EXPECT_EQ(files(), 2u);
+}
+
+// A block of the file is written as often as something comes into it, around what readers see.
+TEST_F(FileObjects, ASegmentIsReadWhileItGrows) {
+  std::mt19937 random(7);
+  std::vector<std::pair<ContentId, std::string>> all;
+  for (int i = 0; i < 60; ++i) {
+    const std::string bytes = text(random() % 4001, static_cast<char>('a' + i % 6));
+    all.emplace_back(put(bytes), bytes);
+    const auto& [id, wanted] = all[random() % all.size()];
+    EXPECT_EQ(read(*find(id)), wanted);
+  }
+  for (const auto& [id, bytes] : all) EXPECT_EQ(read(*find(id)), bytes);
+}
+
+TEST_F(FileObjects, ASegmentIsAllocatedAheadAndCutWhenItIsLeft) {
+  const auto sizes = [this] {
+    std::vector<uint64_t> out;
+    for (const auto& entry : fs::directory_iterator(folder.path / "content/segments"))
+      out.push_back(entry.file_size());
+    std::ranges::sort(out);
+    return out;
+  };
+  const ContentId first = put(text(100, 'a'));
+  ASSERT_EQ(sizes().size(), 1u);
+  EXPECT_GT(sizes()[0], 10'000u);
+  for (int i = 0; i < 4; ++i) put(text(3000, 'b'));  // fills it
+  put(text(10, 'c'));                                // begins the next
+  ASSERT_EQ(sizes().size(), 2u);
+  EXPECT_EQ(sizes()[0], 12'100u);
+  open();
+  EXPECT_EQ(sizes(), (std::vector<uint64_t>{10, 12'100}));
+  EXPECT_EQ(read(*find(first)), text(100, 'a'));
 }
 
 TEST_F(FileObjects, AFileGoesWithItsLastHolder) {
@@ -112,6 +146,7 @@ TEST_F(FileObjects, ASweepSparesWhatIsStaged) {
 // Of a segment of which most has gone, the rest moves, and its file goes at the sweep after.
 TEST_F(FileObjects, SegmentsAreMovedTogether) {
   std::vector<ContentId> ids;
+  ids.reserve(30);
   for (int i = 0; i < 30; ++i) ids.push_back(put(text(2000, static_cast<char>('a' + i))));
   const auto segments = [this] {
     size_t count = 0;

@@ -1,6 +1,8 @@
 #include "store/objects/planted.h"
 
 #ifdef HOLDFAST_PLANTED_BUGS
+#include <fcntl.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -37,9 +39,9 @@ bool skipping() {
 
 }  // namespace
 
-Result<void> write(int fd, const std::string& bytes, uint64_t offset) {
-  if (!skipping()) return write_all(fd, as_bytes(bytes), static_cast<int64_t>(offset));
-  held.push_back(Held{fd, bytes, offset});
+Result<void> write(int fd, ByteView bytes, uint64_t offset) {
+  if (!skipping()) return write_all(fd, bytes, static_cast<int64_t>(offset));
+  held.push_back(Held{fd, std::string(as_text(bytes)), offset});
   return {};
 }
 
@@ -48,8 +50,10 @@ Result<void> sync(int fd) {
   if (!skipping()) return sync_data(fd);
   static int calls = 0;
   if (++calls % 64 != 0) return {};
-  for (const Held& piece : held)
+  for (const Held& piece : held) {
+    (void)::fcntl(piece.fd, F_SETFL, 0);  // direct writes take aligned memory
     TRY_VOID(write_all(piece.fd, as_bytes(piece.bytes), static_cast<int64_t>(piece.offset)));
+  }
   held.clear();
   return {};
 }

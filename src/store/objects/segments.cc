@@ -6,7 +6,6 @@
 #include <cstdio>
 
 #include "base/crc64.h"
-#include "store/objects/planted.h"
 
 namespace holdfast::store {
 namespace {
@@ -42,61 +41,42 @@ Task<Result<StagedContent>> Segments::append(std::string bytes) {
 Result<void> Segments::next_segment() {
   // A file of that number may be left from a stop before anything in it was added.
   int64_t number = number_;
-  Result<Fd> fd = fail(Code::conflict, "");
-  while (!fd && fd.error().code() == Code::conflict)
-    fd = open_file(directory_ + "/" + name_of(++number), O_RDWR | O_CREAT | O_EXCL, 0640);
-  if (!fd) return std::unexpected(fd.error());
+  Result<std::unique_ptr<SegmentFile>> file = fail(Code::conflict, "");
+  while (!file && file.error().code() == Code::conflict)
+    file = SegmentFile::create(directory_ + "/" + name_of(++number), limit_);
+  if (!file) return std::unexpected(file.error());
   if (auto synced = sync_directory(directory_); !synced) {
     ::unlink((directory_ + "/" + name_of(number)).c_str());
     return synced;
   }
-  writing_ = std::make_shared<Fd>(std::move(*fd));
+  writing_ = std::move(*file);
   const std::lock_guard lock(mutex_);
   number_ = number;
-  open_[number_] = writing_;
-  end_ = 0;
   return {};
 }
 
-// `bytes` at `start`, durable.
-Result<void> Segments::write_out(const std::string& bytes, uint64_t start) {
-  auto written = planted::write(writing_->get(), bytes, start);
-  if (written) written = planted::sync(writing_->get());
-  if (written) return written;
-  // On a full disk the group is cut off again, and the file goes on once there is space. What
-  // another failure left behind is unknown: nothing more goes into this file.
-  if (written.error().reason() == "disk_full" &&
-      ::ftruncate(writing_->get(), static_cast<off_t>(start)) == 0) {
-    end_ = start;
-  } else {
-    writing_.reset();
-  }
+Result<void> Segments::write_out() {
+  auto written = writing_->write();
+  if (!writing_->usable()) writing_.reset();
   return written;
 }
 
 Result<void> Segments::write_group(std::vector<std::unique_ptr<Piece>>& pieces) {
-  std::string all;
-  uint64_t start = end_;
   for (auto& piece : pieces) {
-    if (!writing_ || end_ >= limit_) {
-      if (!all.empty()) {
-        TRY_VOID(write_out(all, start));
-        all.clear();
-      }
+    if (!writing_ || writing_->end() >= limit_) {
+      if (writing_) TRY_VOID(write_out());
       TRY_VOID(next_segment());
-      start = 0;
     }
     piece->staged.segment = number_;
-    piece->staged.offset = end_;
-    end_ += piece->bytes.size();
-    all += piece->bytes;
+    piece->staged.offset = writing_->end();
+    writing_->add(as_bytes(piece->bytes));
   }
   {
     const std::lock_guard lock(mutex_);
     for (const auto& piece : pieces)
       staged_at_[piece->staged.segment] = std::chrono::steady_clock::now();
   }
-  return write_out(all, start);
+  return write_out();
 }
 
 Result<std::shared_ptr<Fd>> Segments::file(int64_t number) {

@@ -7,9 +7,9 @@
 #include <mutex>
 #include <string>
 
-#include "base/files.h"
 #include "store/group_sync.h"
 #include "store/objects/object_store.h"
+#include "store/objects/segment_file.h"
 
 namespace holdfast::store {
 
@@ -36,7 +36,7 @@ class Segments {
     StagedContent staged;
   };
   Result<void> write_group(std::vector<std::unique_ptr<Piece>>& pieces);
-  Result<void> write_out(const std::string& bytes, uint64_t start);
+  Result<void> write_out();
   Result<void> next_segment();
 
   const std::string directory_;
@@ -46,8 +46,7 @@ class Segments {
   // When bytes were last staged in a segment: between finish() and add() no row protects them yet.
   std::map<int64_t, std::chrono::steady_clock::time_point> staged_at_;
   int64_t number_;
-  uint64_t end_ = 0;
-  std::shared_ptr<Fd> writing_;  // the writer's thread alone
+  std::unique_ptr<SegmentFile> writing_;  // the writer's thread alone
   GroupWriter<Piece> writer_;
 };
 

@@ -7,10 +7,10 @@
 #include <string>
 
 #include "net/runtime.h"
+#include "net/work_ahead.h"
 #include "store/objects/checksums.h"
 #include "store/objects/disk_space.h"
 #include "store/objects/segments.h"
-#include "store/objects/work_ahead.h"
 
 namespace holdfast::store {
 

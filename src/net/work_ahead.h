@@ -1,5 +1,4 @@
-// Work on a pool that its owner waits for later, after it has prepared the next. For store/objects
-// alone.
+// Work on a pool that its owner waits for later, after it has prepared the next.
 #pragma once
 
 #include <functional>
@@ -8,7 +7,7 @@
 
 #include "net/runtime.h"
 
-namespace holdfast::store {
+namespace holdfast {
 
 // One task's. It may end while work is under way: the work holds what it needs itself.
 class WorkAhead {
@@ -28,4 +27,4 @@ class WorkAhead {
   std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
-}  // namespace holdfast::store
+}  // namespace holdfast

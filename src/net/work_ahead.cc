@@ -1,6 +1,6 @@
-#include "store/objects/work_ahead.h"
+#include "net/work_ahead.h"
 
-namespace holdfast::store {
+namespace holdfast {
 
 void WorkAhead::start(BlockingPool& pool, std::function<Result<void>()> work) {
   state_->busy = true;  // nobody else looks at it now
@@ -43,4 +43,4 @@ Task<Result<void>> WorkAhead::wait() {
   co_return state->outcome;
 }
 
-}  // namespace holdfast::store
+}  // namespace holdfast
