@@ -1,8 +1,6 @@
 #include "store/objects/planted.h"
 
 #ifdef HOLDFAST_PLANTED_BUGS
-#include <fcntl.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -39,9 +37,9 @@ bool skipping() {
 
 }  // namespace
 
-Result<void> write(int fd, ByteView bytes, uint64_t offset) {
-  if (!skipping()) return write_all(fd, bytes, static_cast<int64_t>(offset));
-  held.push_back(Held{fd, std::string(as_text(bytes)), offset});
+Result<void> write(int fd, const std::string& bytes, uint64_t offset) {
+  if (!skipping()) return write_all(fd, as_bytes(bytes), static_cast<int64_t>(offset));
+  held.push_back(Held{fd, bytes, offset});
   return {};
 }
 
@@ -50,10 +48,8 @@ Result<void> sync(int fd) {
   if (!skipping()) return sync_data(fd);
   static int calls = 0;
   if (++calls % 64 != 0) return {};
-  for (const Held& piece : held) {
-    (void)::fcntl(piece.fd, F_SETFL, 0);  // direct writes take aligned memory
+  for (const Held& piece : held)
     TRY_VOID(write_all(piece.fd, as_bytes(piece.bytes), static_cast<int64_t>(piece.offset)));
-  }
   held.clear();
   return {};
 }

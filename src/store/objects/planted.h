@@ -13,7 +13,7 @@
 namespace holdfast::store::planted {
 
 #ifdef HOLDFAST_PLANTED_BUGS
-Result<void> write(int fd, ByteView bytes, uint64_t offset);
+Result<void> write(int fd, const std::string& bytes, uint64_t offset);
 Result<void> sync(int fd);
 // After a large content was written to `path`.
 Result<void> publish(const std::string& path);
@@ -21,8 +21,8 @@ Result<void> publish(const std::string& path);
 std::string place_of(const std::string& path);
 bool unchecked();
 #else
-inline Result<void> write(int fd, ByteView bytes, uint64_t offset) {
-  return write_all(fd, bytes, static_cast<int64_t>(offset));
+inline Result<void> write(int fd, const std::string& bytes, uint64_t offset) {
+  return write_all(fd, as_bytes(bytes), static_cast<int64_t>(offset));
 }
 inline Result<void> sync(int fd) {
   return sync_data(fd);

@@ -95,7 +95,8 @@ Task<Result<void>> ContentCare::scrub_now(uint64_t rate) {
   co_return Result<void>();
 }
 
-// From where the last one was, unless that had ended. A new request begins it anew.
+// From where the last one was, unless that had ended. A new request begins it anew. What is written
+// meanwhile is the next one's: a pass would else run behind its writer without an end.
 Task<Result<void>> ContentCare::pass() {
   CO_TRY(ScrubState at, co_await state());
   const unsigned round = round_;
@@ -103,6 +104,15 @@ Task<Result<void>> ContentCare::pass() {
     at = ScrubState{0, 0, milliseconds(clock_.now()), 0};
     CO_TRY_VOID(co_await mark(at, true));
   }
+  auto newest = [](Tx& tx) -> Result<int64_t> {
+    int64_t id = 0;
+    TRY_VOID(tx.each("SELECT coalesce(max(id), 0) FROM content", {}, [&](const Row& row) {
+      id = row.integer(0);
+      return false;
+    }));
+    return id;
+  };
+  CO_TRY(const int64_t last, co_await database_.read(std::move(newest)));
   const MonoTime start = clock_.monotonic();
   MonoTime marked = start;
   read_ = static_cast<uint64_t>(at.bytes);
@@ -110,8 +120,9 @@ Task<Result<void>> ContentCare::pass() {
   for (;;) {
     auto next = [&at](Tx& tx) { return content_index::stored_after(tx, at.cursor, 100); };
     CO_TRY(const auto group, co_await database_.read(std::move(next)));
-    if (group.empty()) break;
+    if (group.empty() || group.front().id > last) break;
     for (const StagedContent& content : group) {
+      if (content.id > last) break;
       CO_TRY_VOID(co_await sleep_for(std::chrono::nanoseconds(1)));  // a stop is seen here
       CO_TRY_VOID(co_await scrub_one(content));
       if (round != round_) co_return Result<void>();  // the next look begins the new one

@@ -1,10 +1,8 @@
 // The segment that is being written. For store/objects alone; one thread.
 #pragma once
 
-#include <boost/align/aligned_allocator.hpp>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "base/files.h"
 
@@ -18,28 +16,21 @@ class SegmentFile {
   SegmentFile(const SegmentFile&) = delete;
   SegmentFile& operator=(const SegmentFile&) = delete;
 
-  uint64_t end() const { return begin_ + buffer_.size(); }
-  // Kept until write().
-  void add(ByteView bytes);
+  uint64_t end() const { return durable_ + added_.size(); }
+  void add(ByteView bytes) { added_ += as_text(bytes); }  // kept until write()
   // All that was added, durable. After an error it is dropped again; `usable` where the disk was
   // full: then the file goes on once there is space. What another failure left is unknown.
   Result<void> write();
   bool usable() const { return usable_; }
 
  private:
-  // Direct writes take whole blocks from aligned memory.
-  static constexpr size_t kBlock = 4096;
-  using Buffer = std::vector<std::byte, boost::alignment::aligned_allocator<std::byte, kBlock>>;
-
   SegmentFile(Fd fd, uint64_t limit) : fd_(std::move(fd)), limit_(limit) {}
-  Result<void> put();
 
   Fd fd_;
   const uint64_t limit_;
   uint64_t durable_ = 0;    // the end of what was written
   uint64_t allocated_ = 0;  // up to here the file has blocks, and its size is durable
-  uint64_t begin_ = 0;      // where the buffer belongs: the block that `durable_` is in
-  Buffer buffer_;
+  std::string added_;
   bool usable_ = true;
 };
 
