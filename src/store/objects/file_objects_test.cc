@@ -120,13 +120,13 @@ TEST_F(FileObjects, AFailedWriteIsToldAtTheEndAtTheLatest) {
   fs::remove_all(folder.path / "content/files");
   std::ofstream(folder.path / "content/files") << "no folder";
   for (size_t size : {5000u, 600'000u, 3'000'000u}) {
-    const auto work = [size](ObjectStore& on) -> Task<Result<StagedContent>> {
+    const auto work = [](ObjectStore& on, size_t length) -> Task<Result<StagedContent>> {
       CO_TRY(auto writer, co_await on.create(std::nullopt));
-      const std::string bytes = text(size, 'a');
+      const std::string bytes = text(length, 'a');
       CO_TRY_VOID(co_await writer->append(as_bytes(bytes)));
       co_return co_await writer->finish();
     };
-    EXPECT_FALSE(run_task(work(*objects))) << size;
+    EXPECT_FALSE(run_task(work(*objects, size))) << size;
   }
 }
 
