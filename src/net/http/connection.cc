@@ -12,6 +12,7 @@ namespace holdfast::http {
 namespace {
 
 constexpr size_t kReadSize = 16 << 10;
+constexpr auto kLinger = std::chrono::seconds(2);
 constexpr uint64_t kDrainLimit =
     256 << 10;  // an unread body up to this is read away to keep the connection
 
@@ -169,6 +170,20 @@ Task<void> Connection::run() {
   }
   while (co_await one_request()) {
   }
+  if (unread_) co_await linger();
+}
+
+// A socket that is closed with bytes unread is reset, and the peer may never see its answer: what
+// it still sends is read away for a moment (RFC 9112, section 9.6).
+Task<void> Connection::linger() {
+  boost::system::error_code error;
+  if (!stream.tls()) stream.socket().shutdown(boost::asio::socket_base::shutdown_send, error);
+  expect_within(kLinger);
+  std::vector<std::byte> scrap(kReadSize);
+  for (;;) {
+    const auto count = co_await stream.read_some(scrap);
+    if (!count || *count == 0) co_return;
+  }
 }
 
 Task<void> Connection::refuse() {
@@ -185,7 +200,8 @@ Task<bool> Connection::reject(const Error& error, unsigned status) {
   request.id = random_uuid();
   Response response = router_.error(error, request);
   response.status = status;
-  co_await respond(request, response, false);
+  const auto answered = co_await respond(request, response, false);
+  unread_ = answered.has_value();
   co_return false;
 }
 
@@ -231,7 +247,8 @@ Task<bool> Connection::one_request() {
   if (request.content_length.value_or(0) > limit) {
     Response response = router_.error(body_too_large(limit), request);
     response.status = 413;
-    co_await respond(request, response, false);
+    const auto answered = co_await respond(request, response, false);
+    unread_ = answered.has_value();
     co_return false;
   }
   parser.body_limit(limit);
@@ -253,6 +270,7 @@ Task<bool> Connection::one_request() {
     }
   }
   if (!co_await respond(request, response, reusable)) co_return false;
+  unread_ = !body.finished();
   co_return reusable;
 }
 

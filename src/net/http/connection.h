@@ -44,6 +44,7 @@ class Connection {
                                     bool chunked);
   Task<Result<void>> send_range(const FileRange& range);
   Task<bool> reject(const Error& error, unsigned status);
+  Task<void> linger();
   size_t available() const { return end_ - begin_; }
 
   const ServerOptions& options_;
@@ -53,6 +54,7 @@ class Connection {
   size_t begin_ = 0, end_ = 0;
   MonoTime deadline_ = MonoTime::max();
   bool idle_ = true, timed_out_ = false;
+  bool unread_ = false;  // the peer may still be sending what nobody reads
 };
 
 }  // namespace holdfast::http

@@ -173,6 +173,22 @@ TEST_F(HttpServer, LimitsHaveTheirStatus) {
             std::string::npos);
 }
 
+// A peer that sends all before it reads still gets its answer: the connection is not reset by what
+// is left unread.
+TEST_F(HttpServer, ARefusedBodyDoesNotCostTheAnswer) {
+  ServerOptions options;
+  options.max_body_bytes = 100;
+  LoopbackServer server(router, options);
+  const std::string body(8 << 20, 'x');
+  const std::string head =
+      "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) +
+      "\r\n\r\n";
+  for (int i = 0; i < 10; ++i) {
+    const std::string answer = exchange_raw(server.server().port(), head + body);
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 413 ")) << answer.size();
+  }
+}
+
 TEST_F(HttpServer, APathMayHaveALimitOfItsOwn) {
   const auto own = [](const Error& error, const Request&) {
     return Response(418, "text/plain", "own: " + error.message());

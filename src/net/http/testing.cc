@@ -47,7 +47,8 @@ std::string exchange_raw(uint16_t port, std::string_view bytes, int seconds) {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
     return "not connected";
-  if (::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) return "not sent";
+  if (::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) != std::ssize(bytes))
+    return "not sent";
   std::string got;
   char chunk[4096];
   pollfd ready{fd.get(), POLLIN, 0};
