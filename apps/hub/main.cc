@@ -1,9 +1,11 @@
 // The hub: reads its configuration, builds its parts, wires them, runs until it is told to stop.
 #include <malloc.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/cores.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "blob/http/service.h"
@@ -188,7 +190,8 @@ Result<void> run(const HubConfig& config) {
 }  // namespace holdfast
 
 int main(int argc, char** argv) {
-  mallopt(M_ARENA_MAX, 2);
+  // Few heaps, which give back what they held; but each network thread is to find one free.
+  mallopt(M_ARENA_MAX, static_cast<int>(std::min(holdfast::usable_cores(), 16u)) + 2);
   auto config = holdfast::read_hub_config(argc, argv);
   if (!config) {
     std::fprintf(stderr, "holdfast hub: %s\n", config.error().message().c_str());
