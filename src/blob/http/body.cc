@@ -1,15 +1,18 @@
 #include "blob/http/body.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/crc64.h"
 #include "base/digest.h"
+#include "base/seat.h"
 #include "net/work_ahead.h"
 
 namespace holdfast::blob {
 namespace {
 
-constexpr size_t kPiece = 256 << 10;
+constexpr size_t kPiece = 256 << 10, kLittlePiece = 16 << 10;
+Seats seats(32);  // of bodies that have two pieces of memory and a thread for their MD5
 constexpr uint64_t kHashedAside = 1 << 20, kUnknown = 1ull << 62;
 
 // The MD5 of a body, by far the slowest of all that is done to its bytes here: of a large one it is
@@ -101,8 +104,11 @@ Task<Result<Received>> receive(Call& call, uint64_t limit, std::string_view md5_
   const bool wants_crc = request.headers.get("x-ms-content-crc64").has_value() || part;
   const bool wants_md5 = !part || !received.crc_asked || request.headers.get(md5_header);
   const uint64_t announced = request.content_length.value_or(kUnknown);
-  Md5OfBody md5(announced >= kHashedAside ? call.hashing : nullptr,
-                std::min<uint64_t>(kPiece, announced + 1));
+  std::optional<Seat> seat;
+  if (announced > kLittlePiece) seat.emplace(seats);
+  const bool seated = seat && *seat;
+  Md5OfBody md5(announced >= kHashedAside && seated ? call.hashing : nullptr,
+                std::min<uint64_t>(seated ? kPiece : kLittlePiece, announced + 1));
   uint64_t size = 0;
   for (;;) {
     const std::span<std::byte> piece = md5.room();

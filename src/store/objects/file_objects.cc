@@ -27,8 +27,9 @@ class FileObjects final : public IndexedObjects {
 
   Task<Result<std::unique_ptr<ContentWriter>>> create(std::optional<uint64_t> size_hint) override {
     CO_TRY_VOID(space_.has(size_hint.value_or(0)));
-    co_return std::make_unique<FileContentWriter>(
-        segments_, pool(), space_, options_.directory + "/files", options_.small_limit);
+    co_return std::make_unique<FileContentWriter>(segments_, pool(), space_,
+                                                  options_.directory + "/files",
+                                                  options_.small_limit, size_hint.value_or(0));
   }
 
  private:

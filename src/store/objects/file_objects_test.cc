@@ -116,6 +116,36 @@ TEST_F(FileObjects, AnAbandonedContentLeavesNoFile) {
   EXPECT_EQ(files(), 0u);
 }
 
+// More than have much memory: the others write in little parts.
+TEST_F(FileObjects, ManyWritersAtOnceKeepTheirBytesApart) {
+  const auto work = [](ObjectStore& on) -> Task<Result<std::vector<StagedContent>>> {
+    std::vector<std::unique_ptr<ContentWriter>> writers(40);
+    for (auto& writer : writers) {
+      CO_TRY(writer, co_await on.create(600'000));
+    }
+    for (int part = 0; part < 6; ++part) {
+      for (size_t i = 0; i < writers.size(); ++i) {
+        const std::string bytes = text(100'000, static_cast<char>('A' + i));
+        CO_TRY_VOID(co_await writers[i]->append(as_bytes(bytes)));
+      }
+    }
+    std::vector<StagedContent> out;
+    out.reserve(writers.size());
+    for (auto& writer : writers) {
+      CO_TRY(StagedContent staged, co_await writer->finish());
+      out.push_back(std::move(staged));
+    }
+    co_return out;
+  };
+  const auto staged = *run_task(work(*objects));
+  for (size_t i = 0; i < staged.size(); ++i) {
+    const auto id = *write([&](Tx& tx) { return objects->add(tx, staged[i]); });
+    std::string wanted;
+    for (int part = 0; part < 6; ++part) wanted += text(100'000, static_cast<char>('A' + i));
+    EXPECT_EQ(read(*find(id)), wanted) << i;
+  }
+}
+
 TEST_F(FileObjects, AFailedWriteIsToldAtTheEndAtTheLatest) {
   fs::remove_all(folder.path / "content/files");
   std::ofstream(folder.path / "content/files") << "no folder";

@@ -9,31 +9,37 @@
 #include <filesystem>
 
 #include "base/digest.h"
+#include "base/seat.h"
 #include "store/objects/planted.h"
 
 namespace holdfast::store {
 namespace {
 
-constexpr size_t kPart = 512 << 10;
+// With two parts each: 32 MiB for those with a seat, as much for five hundred without.
+constexpr size_t kPart = 512 << 10, kLittlePart = 32 << 10;
+Seats seats(32);
+
 constexpr size_t kAlignment = 4096;  // of memory and offsets, for direct writes
 
 class Part {
  public:
-  Part() : bytes_(static_cast<std::byte*>(std::aligned_alloc(kAlignment, kPart)), &std::free) {}
+  explicit Part(size_t room)
+      : bytes_(static_cast<std::byte*>(std::aligned_alloc(kAlignment, room)), &std::free),
+        room_(room) {}
   // Takes what fits; returns how much that was.
   size_t take(ByteView bytes) {
-    const size_t count = std::min(bytes.size(), kPart - size_);
+    const size_t count = std::min(bytes.size(), room_ - size_);
     std::memcpy(bytes_.get() + size_, bytes.data(), count);
     size_ += count;
     return count;
   }
   void clear() { size_ = 0; }
-  bool full() const { return size_ == kPart; }
+  bool full() const { return size_ == room_; }
   ByteView view() const { return {bytes_.get(), size_}; }
 
  private:
   std::unique_ptr<std::byte, void (*)(void*)> bytes_;
-  size_t size_ = 0;
+  size_t room_, size_ = 0;
 };
 
 }  // namespace
@@ -52,8 +58,9 @@ class FileContentWriter::File {
   File(const File&) = delete;
   File& operator=(const File&) = delete;
 
-  Part filling;  // the writer's
-  Part writing;
+  const Seat seat{seats};
+  Part filling{seat ? kPart : kLittlePart};  // the writer's
+  Part writing{seat ? kPart : kLittlePart};
 
   Result<void> put(const DiskSpace& space) {
     const ByteView bytes = writing.view();
@@ -63,7 +70,7 @@ class FileContentWriter::File {
       TRY(fd_, open_file(path_, O_WRONLY | O_CREAT | O_EXCL, 0640));
     }
     sums_.add(bytes);
-    if (!writing.full() || !put_directly(bytes)) {
+    if (bytes.size() < kPart || !put_directly(bytes)) {
       TRY_VOID(through_cache(bytes));
     }
     staged_.size += bytes.size();
@@ -108,18 +115,20 @@ class FileContentWriter::File {
 };
 
 FileContentWriter::FileContentWriter(Segments& segments, BlockingPool& pool, const DiskSpace& space,
-                                     std::string files, uint64_t small_limit)
+                                     std::string files, uint64_t small_limit, uint64_t expected)
     : segments_(segments),
       pool_(pool),
       space_(space),
       files_(std::move(files)),
-      small_limit_(small_limit) {}
+      small_limit_(small_limit),
+      expected_(expected) {}
 
 FileContentWriter::~FileContentWriter() = default;
 
 Task<Result<void>> FileContentWriter::append(ByteView bytes) {
   size_ += bytes.size();
-  if (size_ <= small_limit_) {
+  if (size_ <= small_limit_ && expected_ <= small_limit_) {
+    small_.reserve(std::max<uint64_t>(size_, expected_));
     small_.append(as_text(bytes));
     co_return Result<void>();
   }

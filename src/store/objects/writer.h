@@ -16,9 +16,10 @@ namespace holdfast::store {
 
 class FileContentWriter final : public ContentWriter {
  public:
-  // `files` is the directory of large contents. All references must outlive it.
+  // `files` is the directory of large contents; `expected` bytes will come, 0 where nobody knows.
+  // All references must outlive it.
   FileContentWriter(Segments& segments, BlockingPool& pool, const DiskSpace& space,
-                    std::string files, uint64_t small_limit);
+                    std::string files, uint64_t small_limit, uint64_t expected);
   ~FileContentWriter() override;
   // The error may be that of bytes which an earlier call took.
   Task<Result<void>> append(ByteView bytes) override;
@@ -33,7 +34,7 @@ class FileContentWriter final : public ContentWriter {
   BlockingPool& pool_;
   const DiskSpace& space_;
   const std::string files_;
-  const uint64_t small_limit_;
+  const uint64_t small_limit_, expected_;
   uint64_t size_ = 0;
   std::string small_;
   std::shared_ptr<File> file_;  // once the content is large

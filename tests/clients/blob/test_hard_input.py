@@ -175,3 +175,30 @@ def test_more_stored_files_than_a_shell_lets_a_process_open(tmp_path):
         blob.commit_block_list([BlobBlock(f"{number:05}") for number in range(400)])
         assert blob.download_blob().readall() == b"".join(blocks)
     assert hub.stop() == 0
+
+
+def anonymous(pid: int) -> int:
+    """Bytes of memory that a process has for itself."""
+    with open(f"/proc/{pid}/smaps_rollup") as rollup:
+        return next(int(line.split()[1]) << 10 for line in rollup if line.startswith("Anonymous:"))
+
+
+def test_a_thousand_large_uploads_have_bounded_memory(account, hub, container):
+    """All of them stand in the middle of their bodies; then those that go on are stored whole."""
+    size, sent = 4 << 20, 600 << 10
+    body = os.urandom(size)
+    uploads = [connect(account) for _ in range(1000)]
+    try:
+        for number, socket in enumerate(uploads):
+            socket.sendall(head_of(account, f"/tests/large{number}", size, size) + body[:sent])
+        highest = 0
+        for number in (0, 1, 500, 999):
+            highest = max(highest, anonymous(hub.process.pid))
+            uploads[number].sendall(body[sent:])
+            assert uploads[number].recv(4096).startswith(b"HTTP/1.1 201")
+        assert highest < 200 << 20, highest
+    finally:
+        for socket in uploads:
+            socket.close()
+    for number in (0, 1, 500, 999):
+        assert container.download_blob(f"large{number}").readall() == body
