@@ -28,7 +28,7 @@ ALLOWED = {
     "shares": ["net", "store"],
     "uplink": ["net", "store", "shares", "blob_client"],
     "transform": ["net"],
-    "answers": ["net", "store", "shares", "transform"],
+    "answers": ["net", "store", "shares", "transform", "inference_client"],
     "inference": ["net", "transform"],
     "inference_client": [],
     "modules": ["net", "store", "identity", "oci", "supervisor", "device_wire"],

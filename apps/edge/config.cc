@@ -179,6 +179,9 @@ Result<void> read_serve(YamlMap& top, const std::string& folder, EdgeConfig& con
   TRY(const std::string models, map.text_or("models", config.data + "/models"));
   config.serve.models = beneath(folder, models);
   TRY(config.serve.managed, map.flag_or("managed", true));
+  TRY(config.serve.local,
+      map.text_or("local", config.serve.managed ? config.data + "/serve/local.sock" : ""));
+  if (!config.serve.local.empty()) config.serve.local = beneath(folder, config.serve.local);
   TRY_VOID(map.finish());
   const auto at = http::parse_host_port(config.serve.listen);
   if (!at) return std::unexpected(map.error_at("listen", at.error().message()));

@@ -19,6 +19,7 @@ struct ServeConfig {
   bool wanted = false;  // a serve: section, or an answers: entry
   std::string listen = "127.0.0.1:8000";
   std::string grpc;    // its gRPC door; empty: none
+  std::string local;   // path of its local door; default <data>/serve/local.sock; empty: none
   std::string models;  // default <data>/models
   bool managed = true;
 };

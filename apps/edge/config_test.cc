@@ -77,6 +77,7 @@ TEST_F(EdgeConfigTest, ReadsAll) {
   EXPECT_EQ(flow.answers->model, "digits");
   EXPECT_EQ(flow.answers->lines, 10u);
   EXPECT_EQ(config->serve.models, "/var/lib/holdfast/edge/models");
+  EXPECT_EQ(config->serve.local, "/var/lib/holdfast/edge/serve/local.sock");
   EXPECT_TRUE(config->serve.wanted);
 }
 
@@ -157,6 +158,20 @@ TEST_F(EdgeConfigTest, AGrpcDoorIsOfAServerThatIsItsOwn) {
   const auto config = parse(text);
   ASSERT_TRUE(config);
   EXPECT_EQ(config->serve.grpc, "127.0.0.1:8001");
+}
+
+TEST_F(EdgeConfigTest, ALocalDoorIsWhereItIsSaid) {
+  const auto local = [&](std::string_view serve) {
+    std::string text(kWhole);
+    text.replace(text.find("managed: true}"), 14, serve);
+    const auto config = parse(text);
+    EXPECT_TRUE(config) << config.error().message();
+    return config ? config->serve.local : "";
+  };
+  EXPECT_EQ(local("managed: false}"), "");
+  EXPECT_EQ(local("managed: true, local: \"\"}"), "");
+  EXPECT_EQ(local("managed: false, local: /run/serve.sock}"), "/run/serve.sock");
+  EXPECT_EQ(local("local: serve.sock}"), (folder_ / "serve.sock").string());
 }
 
 TEST_F(EdgeConfigTest, NoErrorShowsASecret) {

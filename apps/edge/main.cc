@@ -53,8 +53,9 @@ Result<void> run(const EdgeConfig& config) {
   TRY(const auto serve, Serve::start(config));
   answers::Flows flows;
   for (const answers::FlowConfig& flow : config.flows) {
-    flows.push_back(std::make_unique<answers::Flow>(flow, *events, *database, client,
-                                                    "http://" + serve->address(), pool, clock));
+    const answers::ModelServer server{"http://" + serve->address(), serve->local()};
+    flows.push_back(
+        std::make_unique<answers::Flow>(flow, *events, *database, client, server, pool, clock));
     TRY_VOID(events->register_consumer(flow.share.name, flows.back()->consumer()));
   }
 

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <thread>
 
@@ -44,6 +45,12 @@ Result<std::unique_ptr<Serve>> Serve::start(const EdgeConfig& config) {
   auto serve = std::make_unique<Serve>();
   if (!config.serve.wanted) return serve;
   serve->address_ = config.serve.listen;
+  serve->local_ = config.serve.local;
+  if (serve->local_.size() >= sizeof(sockaddr_un::sun_path)) {
+    log::warning("serve", "the path is too long for a local door: asked over HTTP alone",
+                 {{"serve.local", serve->local_}});
+    serve->local_.clear();
+  }
   if (!config.serve.managed) return serve;
   TRY(const sockaddr_in wanted, socket_address(config.serve.listen));
   Result<uint16_t> port = try_port(wanted);
@@ -68,7 +75,7 @@ Result<std::unique_ptr<Serve>> Serve::start(const EdgeConfig& config) {
   TRY(std::string path, supervisor::program_beside("holdfast-serve"));
   program.command = {std::move(path),     "--listen", serve->address_,        "--models",
                      config.serve.models, "--data",   config.data + "/serve", "--grpc",
-                     config.serve.grpc};
+                     config.serve.grpc,   "--local",  serve->local_};
   serve->supervisor_ = std::make_unique<supervisor::Supervisor>(std::move(program));
   TRY_VOID(serve->supervisor_->start());
   log::info("serve", "started", {{"http", serve->address_}});

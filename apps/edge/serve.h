@@ -21,11 +21,12 @@ class Serve {
   const std::string& address() const {
     return address_;
   }  // "127.0.0.1:8000"; empty where none is wanted
+  const std::string& local() const { return local_; }  // path of its local door; empty: none
   bool managed() const { return supervisor_ != nullptr; }
   supervisor::Status status() const;  // of a managed one
 
  private:
-  std::string address_;
+  std::string address_, local_;
   std::unique_ptr<supervisor::Supervisor> supervisor_;
 };
 

@@ -20,7 +20,7 @@ milliseconds longer(milliseconds delay) {
 }  // namespace
 
 Flow::Flow(FlowConfig config, shares::FileEvents& events, store::Database& database,
-           http::Client& client, std::string server, BlockingPool& pool, const Clock& clock)
+           http::Client& client, ModelServer server, BlockingPool& pool, const Clock& clock)
     : config_(std::move(config)),
       events_(events),
       database_(database),

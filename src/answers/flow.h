@@ -4,8 +4,7 @@
 //
 // Exactly one answer line per event in effect, over a kill at any point:
 //  1. A line is appended and fdatasync'ed into the open answer file.
-//  2. The row is added to the batch plan, and the event is marked done (each in a durable
-//  transaction).
+//  2. The row is added to the batch plan; the event is marked done (each in a durable transaction).
 //  3. An answer file is renamed to its final name only when every event in it is marked done.
 // Killed before 1 is durable: the torn line is cut off at the next start, the event is pending and
 // is answered. Killed between 1 and 2: the line is in the open file (3 has not happened), so its id
@@ -49,7 +48,8 @@ struct FlowConfig {
 };
 
 struct FlowStatus {
-  std::string state = "starting", message;  // running, waiting (for the model), mismatch, stopped
+  // running, waiting (for the model), mismatch, stopped; way of the last answer: local, http
+  std::string state = "starting", message, way;
   uint64_t answered = 0, set_aside = 0, skipped = 0;  // since start
   size_t open_lines = 0, samples = 0;
   double p50_ms = 0, p99_ms = 0;  // file closed → answer on disk, over the last 10,000
@@ -59,9 +59,9 @@ struct FlowStatus {
 // Everything but status() runs on one executor, whose context must have one thread.
 class Flow {
  public:
-  // All must outlive the tasks that start() spawns. The consumer must be registered.
+  // All must outlive its tasks. The consumer must be registered.
   Flow(FlowConfig config, shares::FileEvents& events, store::Database& database,
-       http::Client& client, std::string server, BlockingPool& pool, const Clock& clock);
+       http::Client& client, ModelServer server, BlockingPool& pool, const Clock& clock);
   void start(Executor executor, TaskGroup& group);
   FlowStatus status() const;  // any thread
   const FlowConfig& config() const { return config_; }

@@ -14,6 +14,7 @@ void Flow::answered(const shares::FileEvent& event, std::string line) {
   const float took = std::chrono::duration<float, std::milli>(clock_.now() - event.closed).count();
   const std::lock_guard lock(mutex_);
   ++status_.answered;
+  status_.way = model_.way();
   status_.last.push_back(std::move(line));
   if (status_.last.size() > kLastLines) status_.last.pop_front();
   if (latencies_.size() < kSamples) {

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "answers/http/api.h"
+#include "answers/testing.h"
 #include "net/http/testing.h"
 #include "transform/testing.h"
 
@@ -106,8 +107,9 @@ class FlowTest : public ::testing::Test {
   };
   Flow& start() {
     life_ = std::make_unique<Life>();
+    const ModelServer server{serve_.server->url(), folder_ / "door"};
     life_->flows.push_back(std::make_unique<Flow>(config_, *events_, *database_, life_->client,
-                                                  serve_.server->url(), life_->pool, clock_));
+                                                  server, life_->pool, clock_));
     life_->runtime.start();
     life_->flows[0]->start(life_->runtime.executor(0), life_->group);
     return *life_->flows[0];
@@ -211,6 +213,31 @@ TEST_F(FlowTest, ManyFilesAreAskedAboutOnceEach) {
   ASSERT_TRUE(eventually([&] { return counts().done == 400; }));
   EXPECT_EQ(serve_.asked, 400);
   EXPECT_EQ(lines().size(), 400u);
+}
+
+TEST_F(FlowTest, FilesAreAnsweredThroughTheLocalDoorAsLongAsItIsThere) {
+  config_.answers->lines = 1000;
+  {
+    FakeDoor door(folder_ / "door");
+    Flow& flow = start();
+    for (int i = 0; i < 50; ++i) put_picture("p" + std::to_string(i) + ".png", 1);
+    ASSERT_TRUE(eventually([&] { return counts().done == 50; }));
+    EXPECT_EQ(door.asked, 50);
+    EXPECT_LE(door.connections, 4);  // as many as files at a time
+    EXPECT_EQ(flow.status().way, "local");
+    EXPECT_EQ(serve_.asked, 0);
+    door.answer_with(R"({"error":"no","code":"invalid_argument","kind":"invalid_argument"})");
+    put_picture("refused.png", 2);
+    ASSERT_TRUE(eventually([&] { return counts().failed == 1; }));
+    EXPECT_EQ(
+        json::parse(*read_file(folder_ / "camera/.set-aside/refused.png.reason.json")).at("reason"),
+        "model_refused");
+  }
+  put_picture("late.png", 3);
+  ASSERT_TRUE(eventually([&] { return counts().done == 51; }));
+  EXPECT_EQ(serve_.asked, 1);
+  EXPECT_EQ(life_->flows[0]->status().way, "http");
+  EXPECT_EQ(lines().size(), 51u);
 }
 
 TEST_F(FlowTest, ABadFileIsSetAsideAndTheRestGoesOn) {

@@ -2,6 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include "base/log.h"
+
 namespace holdfast::answers {
 namespace {
 
@@ -48,6 +50,12 @@ Error refused(unsigned status, std::string_view body) {
   if (status == 400 || status == 413 || status == 422)
     return Error(Code::invalid_argument, "model_refused", text);
   return Error(Code::unavailable, text);
+}
+
+// What the local door could not do for its own reasons.
+bool for_http(const Error& error) {
+  return error.reason() == "local_door" || error.reason() == "local_busy" ||
+         error.code() == Code::too_large;
 }
 
 }  // namespace
@@ -129,8 +137,67 @@ Task<Result<ModelInput>> ModelClient::metadata() {
   co_return read_metadata(whole.body);
 }
 
+ModelClient::ModelClient(http::Client& client, ModelServer server, std::string model)
+    : client_(client), server_(std::move(server.url)), model_(std::move(model)) {
+  if (!server.local.empty()) local_.emplace(std::move(server.local));
+}
+
+void ModelClient::went(std::string_view way, const std::string& why) {
+  if (way_ == way) return;
+  way_ = way;
+  if (way == "local") {
+    log::info("answers", "asks through the local door", {{"model", model_}});
+  } else if (local_) {
+    log::warning("answers", "asks over HTTP, not through the local door",
+                 {{"model", model_}, {"why", why}});
+  }
+}
+
 Task<Result<ModelAnswer>> ModelClient::ask(ModelInput input, const transform::Tensor& row) {
   CO_TRY(const std::vector<int64_t> shape, fitted_shape(input, row.type, row.shape));
+  std::optional<Error> not_locally;
+  if (local_ && large_.empty()) {
+    Result<ModelAnswer> said = co_await ask_locally(input, shape, row);
+    if (said) went("local", "");
+    if (said || !for_http(said.error())) co_return said;
+    not_locally = std::move(said).error();
+  }
+  Result<ModelAnswer> said = co_await ask_over_http(std::move(input), shape, row);
+  if (!said) co_return said;
+  if (!not_locally) {
+    if (said->digest != large_) large_.clear();  // another model: its answers may be smaller
+    went("http", "");
+  } else if (not_locally->reason() != "local_busy") {
+    if (not_locally->code() == Code::too_large) large_ = said->digest;
+    went("http", not_locally->message());
+  }
+  co_return said;
+}
+
+Task<Result<ModelAnswer>> ModelClient::ask_locally(ModelInput input, std::vector<int64_t> shape,
+                                                   const transform::Tensor& row) {
+  const Result<std::string> answer =
+      co_await local_->infer(model_, std::move(input), std::move(shape), row);
+  if (answer) co_return read_answer(*answer);
+  const Error& error = answer.error();
+  const std::string text = "the inference server answered: " + error.message();
+  switch (error.code()) {
+    case Code::invalid_argument:
+      co_return fail(Code::invalid_argument, "model_refused", text);
+    case Code::not_found:
+      co_return fail(Code::unavailable, "no_model",
+                     "the model '" + model_ + "' is not on the inference server");
+    case Code::timed_out:
+    case Code::cancelled:
+      co_return std::unexpected(error);
+    default:
+      if (for_http(error)) co_return std::unexpected(error);
+      co_return fail(Code::unavailable, text);
+  }
+}
+
+Task<Result<ModelAnswer>> ModelClient::ask_over_http(ModelInput input, std::vector<int64_t> shape,
+                                                     const transform::Tensor& row) {
   const json::object head{{"inputs",
                            {{{"name", input.name},
                              {"datatype", input.datatype},

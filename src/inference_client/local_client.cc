@@ -18,7 +18,7 @@ namespace json = boost::json;
 constexpr size_t kMessage = 64 << 10;
 
 Error gone(const char* what) {
-  return Error(Code::unavailable,
+  return Error(Code::unavailable, "local_door",
                std::string("the inference server's local door: ") + what + ": " +
                    std::string(std::strerror(errno)));  // NOLINT(concurrency-mt-unsafe)
 }
@@ -30,21 +30,39 @@ Result<Fd> memory_of(const std::string& name, size_t size) {
   return memory;
 }
 
-// The server's own words, and its code where it is one of the twelve.
+// The server's own words, and its code.
 Error refused(const json::object& answer) {
   const auto text = [&](const char* key) {
     const json::value* value = answer.if_contains(key);
     return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
   };
-  const std::string word = text("code");
-  Code code = Code::unavailable;  // queue_full and the like pass
+  const std::string kind = text("kind");
+  Code code = Code::unavailable;
   for (const Code known :
        {Code::invalid_argument, Code::unauthenticated, Code::denied, Code::not_found,
         Code::conflict, Code::precondition_failed, Code::too_large, Code::timed_out,
         Code::cancelled, Code::unsupported, Code::internal}) {
-    if (to_string(known) == word) code = known;
+    if (to_string(known) == kind) code = known;
   }
   return Error(code, text("error"));
+}
+
+std::string registration(const std::string& name, size_t size) {
+  return json::serialize(json::object{{"register", name}, {"byte_size", size}});
+}
+
+struct Shared {
+  Fd memory;
+  SharedMemory mapped;
+};
+
+Result<Shared> shared_memory(const std::string& name, size_t size) {
+  TRY(Fd memory, memory_of(name, size));
+  if (::fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0)
+    return std::unexpected(errno_error(errno, "memfd"));
+  void* at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
+  if (at == MAP_FAILED) return std::unexpected(errno_error(errno, "memfd"));
+  return Shared{std::move(memory), SharedMemory(name, {static_cast<std::byte*>(at), size})};
 }
 
 }  // namespace
@@ -59,14 +77,15 @@ Result<LocalClient> LocalClient::connect(const std::string& path) {
   if (path.size() >= sizeof address.sun_path)
     return fail(Code::invalid_argument, "'" + path + "' is too long for a Unix socket");
   std::memcpy(address.sun_path, path.data(), path.size());
-  Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket ||
-      ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+      ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      ::fcntl(socket.get(), F_SETFL, 0) != 0)
     return std::unexpected(gone(path.c_str()));
   return LocalClient(std::move(socket));
 }
 
-Result<std::string> LocalClient::ask(std::string_view message, int passed) {
+Result<void> LocalClient::send(std::string_view message, int passed) {
   iovec part{const_cast<char*>(message.data()), message.size()};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
   msghdr head{};
@@ -81,9 +100,15 @@ Result<std::string> LocalClient::ask(std::string_view message, int passed) {
     rights->cmsg_len = CMSG_LEN(sizeof(int));
     std::memcpy(CMSG_DATA(rights), &passed, sizeof passed);
   }
-  if (::sendmsg(socket_.get(), &head, MSG_NOSIGNAL) < 0) return std::unexpected(gone("send"));
+  // One message is under way at a time, so there is room for it.
+  if (::sendmsg(socket_.get(), &head, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+    return std::unexpected(gone("send"));
+  return {};
+}
+
+Result<std::string> LocalClient::take(int flags) {
   answer_.resize(kMessage);
-  const ssize_t size = ::recv(socket_.get(), answer_.data(), answer_.size(), 0);
+  const ssize_t size = ::recv(socket_.get(), answer_.data(), answer_.size(), flags);
   if (size == 0) errno = ECONNRESET;
   if (size <= 0) return std::unexpected(gone("answer"));
   const std::string_view text(answer_.data(), static_cast<size_t>(size));
@@ -94,21 +119,26 @@ Result<std::string> LocalClient::ask(std::string_view message, int passed) {
   return std::unexpected(refused(value.as_object()));
 }
 
+Result<std::string> LocalClient::ask(std::string_view message, int passed) {
+  TRY_VOID(send(message, passed));
+  return take(0);
+}
+
 Result<void> LocalClient::add(const std::string& name, const Fd& memory, size_t size) {
-  TRY(const std::string answer,
-      ask(json::serialize(json::object{{"register", name}, {"byte_size", size}}), memory.get()));
+  TRY(const std::string answer, ask(registration(name, size), memory.get()));
   return {};
 }
 
 Result<SharedMemory> LocalClient::share(const std::string& name, size_t size) {
-  TRY(const Fd memory, memory_of(name, size));
-  if (::fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0)
-    return std::unexpected(errno_error(errno, "memfd"));
-  void* at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
-  if (at == MAP_FAILED) return std::unexpected(errno_error(errno, "memfd"));
-  SharedMemory shared(name, {static_cast<std::byte*>(at), size});
-  TRY_VOID(add(name, memory, size));
-  return shared;
+  TRY(Shared shared, shared_memory(name, size));
+  TRY_VOID(add(name, shared.memory, size));
+  return std::move(shared.mapped);
+}
+
+Result<SharedMemory> LocalClient::send_share(const std::string& name, size_t size) {
+  TRY(Shared shared, shared_memory(name, size));
+  TRY_VOID(send(registration(name, size), shared.memory.get()));
+  return std::move(shared.mapped);
 }
 
 Result<void> LocalClient::share_constant(const std::string& name, ByteView bytes) {
@@ -127,6 +157,14 @@ Result<void> LocalClient::forget(const std::string& name) {
 
 Result<std::string> LocalClient::infer(std::string_view request) {
   return ask(request);
+}
+
+Result<void> LocalClient::send_infer(std::string_view request) {
+  return send(request, -1);
+}
+
+Result<std::string> LocalClient::receive() {
+  return take(MSG_DONTWAIT);
 }
 
 }  // namespace holdfast::inference_client

@@ -1,5 +1,5 @@
-// A client of holdfast-serve's local door. Blocking; one thread at a time. Failures: those that the
-// server names (its code by its word), unavailable where it is gone or not there.
+// A client of holdfast-serve's local door. One thread at a time. Failures: those that the server
+// names, unavailable with the reason "local_door" where it is gone or not there.
 #pragma once
 
 #include <memory>
@@ -31,7 +31,10 @@ class SharedMemory {
 
 class LocalClient {
  public:
+  // Does not wait: where the door's queue of newcomers is full it is unavailable.
   static Result<LocalClient> connect(const std::string& path);
+
+  // The blocking calls.
 
   // `size` bytes that both may write: for outputs, and for inputs that change from call to call,
   // which the server copies before it uses them.
@@ -45,10 +48,20 @@ class LocalClient {
   // have at most 64 KiB; larger tensors lie in regions.
   Result<std::string> infer(std::string_view request);
 
+  // The same for programs with an event loop; nothing here waits. Each message has one answer, to
+  // be taken by receive() when descriptor() has become readable, before the next one is sent.
+
+  int descriptor() const { return socket_.get(); }
+  Result<SharedMemory> send_share(const std::string& name, size_t size);
+  Result<void> send_infer(std::string_view request);
+  Result<std::string> receive();
+
  private:
   explicit LocalClient(Fd socket) : socket_(std::move(socket)) {}
   Result<std::string> ask(std::string_view message, int passed = -1);
   Result<void> add(const std::string& name, const Fd& memory, size_t size);
+  Result<void> send(std::string_view message, int passed);
+  Result<std::string> take(int flags);
 
   Fd socket_;
   std::string answer_;

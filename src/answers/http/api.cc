@@ -49,6 +49,7 @@ json::value answers_json(const Flows& flows, size_t limit) {
          {"to", config.answers->to},
          {"state", status.state},
          {"message", status.message},
+         {"way", status.way},
          {"answered", status.answered},
          {"open_lines", status.open_lines},
          {"latency",

@@ -126,7 +126,7 @@ Task<void> LocalDoor::State::serve(int fd) {
     if (received.size < 0 && (errno == EAGAIN || errno == EINTR)) continue;
     if (received.size <= 0) co_return;
     std::string answer =
-        R"({"error":"a message has at most 64 KiB and 4 descriptors","code":"too_large"})";
+        R"({"error":"a message has at most 64 KiB and 4 descriptors","code":"too_large","kind":"too_large"})";
     if (received.whole) {
       const std::string_view text(message.data(), static_cast<size_t>(received.size));
       std::function<bool()> gone = [fd] { return has_left(fd); };

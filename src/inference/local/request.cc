@@ -145,7 +145,7 @@ Task<std::string> answer_local(Repository& repository, Regions& regions, std::st
   const Error& error = done.error();
   const std::string_view code = error.reason().empty() ? to_string(error.code()) : error.reason();
   co_return "{\"error\":" + json_text(error.message().substr(0, 4096)) +
-      ",\"code\":" + json_text(code) + "}";
+      ",\"code\":" + json_text(code) + ",\"kind\":" + json_text(to_string(error.code())) + "}";
 }
 
 }  // namespace holdfast::inference
