@@ -12,7 +12,8 @@ constexpr auto kRunTokenLife = std::chrono::hours(24 * 30);  // longer than any 
 
 // So that the first model does not wait for it.
 Task<void> prepare(registry::ModelImages& images) {
-  if (const auto done = co_await images.prepare(); !done)
+  const auto done = co_await images.prepare();
+  if (!done && done.error().code() != Code::cancelled)
     log::warning("registry", "the runtime layer of models' images can not be built",
                  {{"error", done.error().message()}});
 }
@@ -93,6 +94,7 @@ Result<void> TrainingPart::start(Runtime& runtime, std::string url) {
 
 void TrainingPart::stop() {
   jobs_->stop();
+  parts_.images->stop();
   group_.cancel();
   run_task(group_.join());
 }

@@ -9,7 +9,17 @@ namespace holdfast::oci {
 
 namespace fs = std::filesystem;
 
-Result<Layer> write_layer(std::vector<TarEntry> entries, const fs::path& into, int level) {
+namespace {
+
+Result<void> unless_stopped(const std::stop_token& stop) {
+  if (stop.stop_requested()) return fail(Code::cancelled, "the work on an image was stopped");
+  return {};
+}
+
+}  // namespace
+
+Result<Layer> write_layer(std::vector<TarEntry> entries, const fs::path& into, int level,
+                          std::stop_token stop) {
   const fs::path folder = into.parent_path();
   const fs::path passing = folder / (".layer-" + hex(as_bytes(random_bytes(8))));
   TRY(const Fd fd, open_file(passing, O_WRONLY | O_CREAT | O_EXCL));
@@ -28,7 +38,8 @@ Result<Layer> write_layer(std::vector<TarEntry> entries, const fs::path& into, i
     return write_all(fd.get(), bytes);
   };
   GzipWriter gzip(to_file, level);
-  const ByteSink to_gzip = [&](ByteView bytes) {
+  const ByteSink to_gzip = [&](ByteView bytes) -> Result<void> {
+    TRY_VOID(unless_stopped(stop));
     tar.update(bytes);
     return gzip.write(bytes);
   };
@@ -59,7 +70,7 @@ Result<void> read_layer(const fs::path& file, std::string_view media_type, const
               "layers of the type '" + std::string(media_type) + "' are not read here");
 }
 
-Result<Digest> digest_file(const fs::path& file, HashKind kind) {
+Result<Digest> digest_file(const fs::path& file, HashKind kind, std::stop_token stop) {
   TRY(const Fd fd, open_file(file, O_RDONLY));
   const ByteReader bytes = file_reader(fd.get());
   DigestHasher hasher(kind);
@@ -67,6 +78,7 @@ Result<Digest> digest_file(const fs::path& file, HashKind kind) {
   for (;;) {
     TRY(const size_t count, bytes(piece));
     if (count == 0) return hasher.finish();
+    TRY_VOID(unless_stopped(stop));
     hasher.update(ByteView(piece.data(), count));
   }
 }

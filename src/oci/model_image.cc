@@ -82,16 +82,17 @@ std::string model_repository(std::string_view model) {
 }
 
 Result<ModelImage> build_model_image(const ModelDescription& description, const fs::path& onnx,
-                                     const RuntimeLayer& runtime, const fs::path& into) {
+                                     const RuntimeLayer& runtime, const fs::path& into,
+                                     std::stop_token stop) {
   TRY_VOID(check_model(description));
   ModelImage image;
   image.runtime = runtime.layer;
-  TRY(image.onnx, digest_file(onnx));
+  TRY(image.onnx, digest_file(onnx, HashKind::sha256, stop));
   const std::string version = std::to_string(description.version);
   TRY(image.model,
       write_layer(
           {tar_file_from("models/" + description.name + "/" + version + "/model.onnx", onnx)}, into,
-          kModelLevel));
+          kModelLevel, stop));
   const Annotations labels = labels_of(description, image.onnx);
   ImageConfig config;
   config.created = description.created;

@@ -36,10 +36,10 @@ struct ModelImage {
 std::string model_repository(std::string_view model);
 
 // The model layer's file is written at `into`. invalid_argument: a name or version that
-// holdfast-serve does not take; what reading `onnx` fails with.
+// holdfast-serve does not take; what reading `onnx` fails with; cancelled: `stop` was requested.
 Result<ModelImage> build_model_image(const ModelDescription& description,
                                      const std::filesystem::path& onnx, const RuntimeLayer& runtime,
-                                     const std::filesystem::path& into);
+                                     const std::filesystem::path& into, std::stop_token stop = {});
 
 struct ExtractedModel {
   std::string name;

@@ -42,7 +42,7 @@ struct Contents {
   std::string key;  // of the cache: all that decides the bytes
 };
 
-Result<Contents> contents_of(const RuntimeParts& parts) {
+Result<Contents> contents_of(const RuntimeParts& parts, const std::stop_token& stop) {
   TRY(const ElfFile program, read_elf(parts.program));
   if (!program.interpreter.starts_with('/'))
     return fail(Code::invalid_argument, parts.program.string() + " names no loader");
@@ -67,7 +67,7 @@ Result<Contents> contents_of(const RuntimeParts& parts) {
   for (const TarEntry& entry : contents.entries) {
     Digest digest;
     if (const auto* path = std::get_if<fs::path>(&entry.content)) {
-      TRY(digest, digest_file(*path));
+      TRY(digest, digest_file(*path, HashKind::sha256, stop));
     } else {
       digest = Digest::sha256(as_bytes(std::get<std::string>(entry.content)));
     }
@@ -78,7 +78,7 @@ Result<Contents> contents_of(const RuntimeParts& parts) {
 }
 
 // What is kept beside the layer's file; only a file whose bytes are still its digest's is used.
-Result<Layer> kept(const fs::path& file, const fs::path& note) {
+Result<Layer> kept(const fs::path& file, const fs::path& note, const std::stop_token& stop) {
   TRY(const std::string text, read_file(note, 4096));
   TRY(const json::value value, parse_json(text));
   const Fields fields(value, "");
@@ -90,7 +90,7 @@ Result<Layer> kept(const fs::path& file, const fs::path& note) {
   TRY(const std::string diff_id, fields.text("diff_id"));
   TRY(layer.diff_id, Digest::parse(diff_id));
   TRY(layer.descriptor.size, fields.size("size"));
-  TRY(const Digest there, digest_file(file));
+  TRY(const Digest there, digest_file(file, HashKind::sha256, stop));
   if (there != layer.descriptor.digest)
     return fail(Code::internal, file.string() + " is not what was written");
   return layer;
@@ -108,18 +108,18 @@ void prune(const fs::path& cache, const std::string& key) {
 
 }  // namespace
 
-Result<RuntimeLayer> make_runtime_layer(const RuntimeParts& parts) {
+Result<RuntimeLayer> make_runtime_layer(const RuntimeParts& parts, std::stop_token stop) {
   TRY_VOID(make_directories(parts.cache, 0750));
-  TRY(Contents contents, contents_of(parts));
+  TRY(Contents contents, contents_of(parts, stop));
   const fs::path file = parts.cache / (contents.key + ".tar.gz"),
                  note = parts.cache / (contents.key + ".json");
   RuntimeLayer runtime;
   runtime.architecture = contents.architecture;
-  if (auto there = kept(file, note)) {
+  if (auto there = kept(file, note, stop)) {
     runtime.layer = std::move(*there);
     return runtime;
   }
-  TRY(runtime.layer, write_layer(std::move(contents.entries), file));
+  TRY(runtime.layer, write_layer(std::move(contents.entries), file, 6, stop));
   json::object out;
   out["digest"] = runtime.layer.descriptor.digest.str();
   out["diff_id"] = runtime.layer.diff_id.str();

@@ -20,8 +20,9 @@ struct RuntimeLayer {
 
 // /holdfast-serve, its loader at the place that its ELF header names, every library in /lib,
 // /etc/passwd and /etc/group with the user 65532, /etc/holdfast/serve.yaml, an empty /tmp. The same
-// bytes for the same program and libraries. not_found: the program or a library is not there.
-Result<RuntimeLayer> make_runtime_layer(const RuntimeParts& parts);
+// bytes for the same program and libraries. not_found: the program or a library is not there;
+// cancelled: `stop` was requested, which leaves no part of a layer behind.
+Result<RuntimeLayer> make_runtime_layer(const RuntimeParts& parts, std::stop_token stop = {});
 
 inline constexpr std::string_view kRuntimeUser = "65532:65532";
 inline constexpr std::string_view kRuntimeConfig = "/etc/holdfast/serve.yaml";

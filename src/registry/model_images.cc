@@ -57,7 +57,7 @@ Task<Result<oci::RuntimeLayer>> ModelImages::runtime() {
     parts.program = options_.program;
     parts.onnxruntime = options_.onnxruntime;
     parts.cache = options_.directory + "/runtime";
-    TRY(runtime_, oci::make_runtime_layer(parts));
+    TRY(runtime_, oci::make_runtime_layer(parts, stop_.get_token()));
     return *runtime_;
   };
   co_return co_await pool_.run(std::move(work));
@@ -79,7 +79,9 @@ Task<Result<std::optional<PublishedImage>>> ModelImages::there(
     co_return std::optional<PublishedImage>();
   if (!stored) co_return std::unexpected(stored.error());
   CO_TRY(const oci::Manifest manifest, oci::parse_manifest(stored->json, ""));
-  auto digest = [&onnx] { return oci::digest_file(onnx); };
+  auto digest = [this, &onnx] {
+    return oci::digest_file(onnx, HashKind::sha256, stop_.get_token());
+  };
   CO_TRY(image.onnx, co_await pool_.run(std::move(digest)));
   image.manifest = stored->descriptor.digest;
   for (const oci::Descriptor& layer : manifest.layers) {
@@ -116,8 +118,8 @@ Task<Result<PublishedImage>> ModelImages::publish(oci::ModelDescription descript
   CO_TRY(auto found, co_await there(description, file));
   if (found) co_return std::move(*found);
   CO_TRY(const oci::RuntimeLayer base, co_await runtime());
-  auto build = [&description, &file, &base, &into] {
-    return oci::build_model_image(description, file, base, into);
+  auto build = [this, &description, &file, &base, &into] {
+    return oci::build_model_image(description, file, base, into, stop_.get_token());
   };
   CO_TRY(const oci::ModelImage image, co_await pool_.run(std::move(build)));
   PublishedImage published;

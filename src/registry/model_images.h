@@ -36,11 +36,15 @@ class ModelImages {
   // answer with the image that is there (so a call may be repeated after any failure or kill),
   // others are conflict "version_exists" (or "tag_exists", where both came at once).
   // invalid_argument: not a name or version that can be served; too_large: the model is over 16
-  // GiB; not_found: the program or a library of it is not there.
+  // GiB; not_found: the program or a library of it is not there; cancelled: stop().
   Task<Result<PublishedImage>> publish(oci::ModelDescription description, ByteSource& onnx);
 
   // Builds the runtime layer where it is not kept already, so that the first publish() is fast.
   Task<Result<void>> prepare();
+
+  // Ends what is being built, within a piece of a file, and whatever is begun from now on:
+  // cancelled. Nothing half built stays.
+  void stop() { stop_.request_stop(); }
 
  private:
   ModelImages(ModelImagesOptions options, Registry& registry)
@@ -52,6 +56,7 @@ class ModelImages {
 
   const ModelImagesOptions options_;
   Registry& registry_;
+  std::stop_source stop_;
   BlockingPool pool_;
   std::optional<oci::RuntimeLayer> runtime_;  // the pool's thread alone
 };

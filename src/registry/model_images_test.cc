@@ -1,6 +1,8 @@
 // From a model's bytes to an image that a device fetches.
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "base/files.h"
 #include "oci/elf.h"
 #include "registry/model_images.h"
@@ -13,7 +15,10 @@ namespace fs = std::filesystem;
 
 struct ModelImagesTest : testing::Test, TestRegistry {
   std::unique_ptr<ModelImages> images;
-  void SetUp() override {
+  fs::path library;  // that is packed beside the program
+  void SetUp() override { open_with({}); }
+  // `other` in place of a small one of this machine.
+  void open_with(const fs::path& other) {
     ModelImagesOptions options;
     options.directory = (folder / "images").string();
     options.program = fs::read_symlink("/proc/self/exe");  // stands for holdfast-serve
@@ -21,6 +26,8 @@ struct ModelImagesTest : testing::Test, TestRegistry {
     ASSERT_TRUE(libraries);
     for (const auto& one : *libraries)
       if (one.name == "libz.so.1") options.onnxruntime = one.file;
+    if (!other.empty()) options.onnxruntime = other;
+    library = options.onnxruntime;
     images = std::move(*ModelImages::open(options, *registry));
   }
   Result<PublishedImage> publish(int64_t version, const std::string& bytes) {
@@ -71,6 +78,34 @@ TEST_F(ModelImagesTest, TheSameAgainIsTheSameImage) {
   EXPECT_EQ(other.error().reason(), "version_exists");
   EXPECT_EQ(run_task(registry->resolve(first->repository, "latest"))->descriptor.digest,
             first->manifest);
+}
+
+// As large as it takes some time to pack; what is written of it tells that the packing has begun.
+TEST_F(ModelImagesTest, AStopEndsWhatIsBeingBuilt) {
+  std::string large = *read_file(library, 1 << 26);
+  large += random_bytes(96 << 20);
+  ASSERT_TRUE(replace_file(folder / "large", as_bytes(large)));
+  open_with(folder / "large");
+  Result<void> done;
+  std::thread building([&] { done = run_task(images->prepare()); });
+  const fs::path cache = folder / "images/runtime";
+  const auto packing = [&] {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(cache, error))
+      if (entry.path().filename().string().starts_with(".layer-") &&
+          fs::file_size(entry, error) > 0)
+        return true;
+    return false;
+  };
+  while (!packing()) std::this_thread::yield();
+  images->stop();
+  building.join();
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code(), Code::cancelled);
+  EXPECT_TRUE(fs::is_empty(cache));
+  EXPECT_EQ(publish(1, "model").error().code(), Code::cancelled);
+  EXPECT_EQ(count("SELECT count(*) FROM registry_manifest"), 0);
+  EXPECT_TRUE(fs::is_empty(folder / "images/building"));
 }
 
 TEST_F(ModelImagesTest, WhatCanNotBeServedIsRefused) {

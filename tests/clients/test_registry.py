@@ -13,6 +13,7 @@ import onnxruntime
 import pytest
 import tritonclient.grpc
 import tritonclient.http
+from conftest import Hub
 from registry_support import MANIFEST, Http, Image, Podman, layer, sha256
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "examples/digits"))
@@ -193,6 +194,19 @@ def test_the_model_image_answers_under_podman(api, podman, model):
         assert "holdfast" in podman("top", box, "user")
     finally:
         podman("rm", "--force", "--time", "1", box)
+
+
+def test_a_hub_that_is_told_to_stop_does_not_finish_packing_first(tmp_path):
+    hub = Hub(tmp_path).start()
+    layers = hub.data / "images/runtime"
+    deadline = time.monotonic() + 30
+    while not any(path.stat().st_size for path in layers.glob(".layer-*")):  # the layer that all images of models share
+        assert time.monotonic() < deadline, "the packing has not begun"
+        time.sleep(0.005)
+    assert hub.stop() == 0
+    assert list(layers.iterdir()) == []
+    log = (tmp_path / "hub.log").read_text()
+    assert "can not be built" not in log
 
 
 def test_an_image_of_missing_layers_is_the_protocols_error(api):
