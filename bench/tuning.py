@@ -52,7 +52,7 @@ def models(folder: pathlib.Path) -> dict[str, tuple[pathlib.Path, str]]:
     """Each with the shape of its requests, where that is free: the example's MLP, the wheel's text recogniser, a ResNet-50."""
     recogniser = PEERS / "rapidocr/rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx"
     if not recogniser.exists():
-        raise SystemExit("the OCR networks are not there; run scripts/setup --peers")
+        raise SystemExit("the OCR networks are not there; run scripts/setup")
     network = folder / "resnet50.onnx"
     if not network.exists():
         resnet50(network)
