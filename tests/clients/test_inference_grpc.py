@@ -206,13 +206,27 @@ def test_wrong_versions_and_broken_tensors(client, stub):
 
 
 def test_bytes_that_are_no_message(serve, client):
+    service = service_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"]
+    calls = [f"/{service.full_name}/{method.name}" for method in service.methods if method.name != "ModelStreamInfer"]
+    assert len(calls) == 19
     with grpc.insecure_channel(serve.grpc) as channel:
-        call = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer", request_serializer=bytes, response_deserializer=bytes)
-        for garbage in (b"\xff" * 100, b"\x0a\xff\xff\xff\x7f", bytes(range(256))):
-            with pytest.raises(grpc.RpcError) as error:
-                call(garbage)
-            # What grpc++ itself says, before any code of the service runs: the one or the other by its version.
-            assert error.value.code() in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNIMPLEMENTED)
+        for path in [*calls, "/grpc.health.v1.Health/Check"]:
+            call = channel.unary_unary(path, request_serializer=bytes, response_deserializer=bytes)
+            for garbage in (b"\xff" * 100, b"\x0a\xff\xff\xff\x7f", bytes(range(256)), b"\x07"):
+                with pytest.raises(grpc.RpcError) as error:
+                    call(garbage)
+                assert (error.value.code(), error.value.details()) == (grpc.StatusCode.INVALID_ARGUMENT, "the request's bytes are not a message of this call"), path
+        for ends in (False, True):
+            stream = channel.stream_stream(f"/{service.full_name}/ModelStreamInfer", request_serializer=bytes, response_deserializer=service_pb2.ModelStreamInferResponse.FromString)
+            good = service_pb2.ModelInferRequest(model_name="nobody", id="7").SerializeToString()
+            answers = stream(iter([b"\xff" * 100, good]), metadata=[("triton_grpc_error", "true")] if ends else [])
+            if ends:
+                with pytest.raises(grpc.RpcError) as error:
+                    list(answers)
+                assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+            else:
+                first, second = answers
+                assert "not a message" in first.error_message and "nobody" in second.error_message and second.infer_response.id == "7"
         unknown = channel.unary_unary("/inference.GRPCInferenceService/Nothing", request_serializer=bytes, response_deserializer=bytes)
         with pytest.raises(grpc.RpcError) as error:
             unknown(b"")

@@ -60,8 +60,9 @@ grpc::ServerUnaryReactor* answer_infer(Door& door, grpc::CallbackServerContext* 
 // bad_alloc and the like become an answer too: a call without one would hang.
 Task<Result<void>> guarded(Task<Result<void>> work);
 
-grpc::ServerBidiReactor<pb::ModelInferRequest, pb::ModelStreamInferResponse>* start_stream(
-    Door& door, grpc::CallbackServerContext* context);
+// Requests as bytes: what can not be read has its answer as every other request.
+using StreamReactor = grpc::ServerBidiReactor<grpc::ByteBuffer, pb::ModelStreamInferResponse>;
+StreamReactor* start_stream(Door& door, grpc::CallbackServerContext* context);
 
 std::unique_ptr<grpc::Service> make_inference_service(Door& door);
 std::unique_ptr<grpc::Service> make_health_service(Door& door);

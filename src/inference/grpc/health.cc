@@ -1,6 +1,7 @@
 // grpc.health.v1: the server as a whole and its one service, which serve when every model does.
 #include "health.grpc.pb.h"
 #include "inference/grpc/door.h"
+#include "inference/grpc/readable.h"
 
 namespace holdfast::inference::grpc_door {
 namespace {
@@ -55,7 +56,13 @@ class Watcher final : public grpc::ServerWriteReactor<Status> {
 
 class HealthService final : public health::Health::CallbackService {
  public:
-  explicit HealthService(Door& door) : door_(door) {}
+  explicit HealthService(Door& door) : door_(door) {
+    MarkMethodCallback(0, new ReadableHandler<health::HealthCheckRequest, Status>(
+                              [this](grpc::CallbackServerContext* context,
+                                     const health::HealthCheckRequest* request, Status* response) {
+                                return Check(context, request, response);
+                              }));
+  }
   grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext* context,
                                   const health::HealthCheckRequest* request,
                                   Status* response) override {

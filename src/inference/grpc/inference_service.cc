@@ -2,6 +2,7 @@
 // names.
 #include "inference/grpc/door.h"
 #include "inference/grpc/models.h"
+#include "inference/grpc/readable.h"
 
 namespace holdfast::inference::grpc_door {
 namespace {
@@ -17,7 +18,16 @@ Result<void> no_shared_memory() {
 
 class InferenceService final : public pb::GRPCInferenceService::CallbackService {
  public:
-  explicit InferenceService(Door& door) : door_(door) {}
+  explicit InferenceService(Door& door) : door_(door) {
+    using Self = InferenceService;
+    handle_all(&Self::ServerLive, &Self::ServerReady, &Self::ModelReady, &Self::ServerMetadata,
+               &Self::ModelMetadata, &Self::ModelInfer, &Self::stream, &Self::ModelConfig,
+               &Self::ModelStatistics, &Self::RepositoryIndex, &Self::RepositoryModelLoad,
+               &Self::RepositoryModelUnload, &Self::SystemSharedMemoryStatus,
+               &Self::SystemSharedMemoryRegister, &Self::SystemSharedMemoryUnregister,
+               &Self::CudaSharedMemoryStatus, &Self::CudaSharedMemoryRegister,
+               &Self::CudaSharedMemoryUnregister, &Self::TraceSetting, &Self::LogSettings);
+  }
 
   Reactor* ServerLive(Context* context, const pb::ServerLiveRequest*,
                       pb::ServerLiveResponse* response) override {
@@ -60,10 +70,7 @@ class InferenceService final : public pb::GRPCInferenceService::CallbackService 
     if (auto may = door_.admit(*context); !may) return answer(context, may);
     return answer_infer(door_, context, request, response);
   }
-  grpc::ServerBidiReactor<pb::ModelInferRequest, pb::ModelStreamInferResponse>* ModelStreamInfer(
-      Context* context) override {
-    return start_stream(door_, context);
-  }
+  StreamReactor* stream(Context* context) { return start_stream(door_, context); }
 
   Reactor* RepositoryIndex(Context* context, const pb::RepositoryIndexRequest* request,
                            pb::RepositoryIndexResponse* response) override {
@@ -122,6 +129,27 @@ class InferenceService final : public pb::GRPCInferenceService::CallbackService 
   }
 
  private:
+  // In the order of the calls in inference.proto.
+  template <class... Calls>
+  void handle_all(Calls... calls) {
+    int index = 0;
+    (handle(index++, calls), ...);
+  }
+  template <class Request, class Response>
+  void handle(int index, Reactor* (InferenceService::*call)(Context*, const Request*, Response*)) {
+    MarkMethodCallback(
+        index, new ReadableHandler<Request, Response>(
+                   [this, call](Context* context, const Request* request, Response* response) {
+                     return (this->*call)(context, request, response);
+                   }));
+  }
+  void handle(int index, StreamReactor* (InferenceService::*call)(Context*)) {
+    MarkMethodCallback(
+        index,
+        new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, pb::ModelStreamInferResponse>(
+            [this, call](Context* context) { return (this->*call)(context); }));
+  }
+
   Door& door_;
 };
 

@@ -2,13 +2,12 @@
 #include <optional>
 
 #include "inference/grpc/door.h"
+#include "inference/grpc/readable.h"
 
 namespace holdfast::inference::grpc_door {
 namespace {
 
-class StreamCall final
-    : public grpc::ServerBidiReactor<pb::ModelInferRequest, pb::ModelStreamInferResponse>,
-      public LongCall {
+class StreamCall final : public StreamReactor, public LongCall {
  public:
   StreamCall(Door& door, grpc::CallbackServerContext* context) : door_(door), context_(context) {
     const auto range = context->client_metadata().equal_range("triton_grpc_error");
@@ -48,11 +47,18 @@ class StreamCall final
     if (door_.stopping)
       Finish({grpc::StatusCode::UNAVAILABLE, "the server stops"});
     else
-      StartRead(&*request_);
+      StartRead(&bytes_);
+  }
+  Task<Result<void>> answer(pb::ModelInferResponse& response) {
+    using Reader = grpc::SerializationTraits<pb::ModelInferRequest>;
+    const bool readable = Reader::Deserialize(&bytes_, &*request_).ok();
+    bytes_.Clear();
+    if (!readable) co_return fail(Code::invalid_argument, kUnreadable);
+    co_return co_await infer(door_, *context_, *request_, response);
   }
   Task<void> run() {
     auto& response = *response_->mutable_infer_response();
-    const auto done = co_await guarded(infer(door_, *context_, *request_, response));
+    const auto done = co_await guarded(answer(response));
     if (!done && error_ends_) {
       Finish(to_status(done.error()));
       co_return;
@@ -71,12 +77,12 @@ class StreamCall final
   grpc::CallbackServerContext* context_;
   bool error_ends_ = false;
   std::atomic<bool> busy_{false};
+  grpc::ByteBuffer bytes_;
   std::optional<pb::ModelInferRequest> request_;
   std::optional<pb::ModelStreamInferResponse> response_;
 };
 
-class RefusedStream final
-    : public grpc::ServerBidiReactor<pb::ModelInferRequest, pb::ModelStreamInferResponse> {
+class RefusedStream final : public StreamReactor {
  public:
   explicit RefusedStream(const Error& why) { Finish(to_status(why)); }
   void OnDone() override { delete this; }
@@ -84,8 +90,7 @@ class RefusedStream final
 
 }  // namespace
 
-grpc::ServerBidiReactor<pb::ModelInferRequest, pb::ModelStreamInferResponse>* start_stream(
-    Door& door, grpc::CallbackServerContext* context) {
+StreamReactor* start_stream(Door& door, grpc::CallbackServerContext* context) {
   if (const auto may = door.admit(*context); !may) return new RefusedStream(may.error());
   return new StreamCall(door, context);  // owned by itself, until OnDone()
 }
