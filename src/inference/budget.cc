@@ -12,6 +12,14 @@
 
 namespace holdfast::inference {
 
+namespace {
+
+uint64_t last_use(const Loaded& loaded) {
+  return std::max(loaded.statistics.last_ms.load(), loaded.loaded_ms);
+}
+
+}  // namespace
+
 uint64_t bytes_in_use() {
   const struct mallinfo2 info = ::mallinfo2();
   return info.uordblks + info.hblkhd;
@@ -37,15 +45,19 @@ void Repository::mark_evicted(const std::string& name, int64_t version, bool cur
   if (current) group.evicted = version;
 }
 
-Result<void> Repository::make_room(const std::string& name, uint64_t bytes) {
-  const auto pinned = [this](const std::string& model) {
-    return std::ranges::find(budget_.pinned, model) != budget_.pinned.end();
+Result<void> Repository::make_room(const std::string& name, int64_t version, uint64_t bytes) {
+  const bool tried = version == trials_.candidate(name);
+  // A candidate does not push out the version that it is tried beside.
+  const auto stays = [&](const std::string& model, const Group& group, const LoadedPtr& loaded) {
+    return std::ranges::find(budget_.pinned, model) != budget_.pinned.end() ||
+           (tried && model == name && loaded == group.current);
   };
   if (uint64_t fixed = bytes;
       budget_.bytes > 0) {  // nobody goes for what does not fit all the same
     const std::lock_guard lock(mutex_);
     for (const auto& [other, group] : groups_) {
-      for (const auto& [version, loaded] : group.loaded) fixed += pinned(other) ? loaded->bytes : 0;
+      for (const auto& [number, loaded] : group.loaded)
+        fixed += stays(other, group, loaded) ? loaded->bytes : 0;
     }
     if (fixed > budget_.bytes)
       return fail(Code::unavailable, "no_memory",
@@ -55,13 +67,18 @@ Result<void> Repository::make_room(const std::string& name, uint64_t bytes) {
   while (!fits(bytes)) {
     LoadedPtr gone;  // destroyed outside the lock
     const std::lock_guard lock(mutex_);
-    // Versions that are not current go first, the model that is being loaded last.
-    std::tuple<bool, bool, uint64_t> best(true, true, UINT64_MAX);
+    // Versions that are not current go first, the model that is being loaded last. The candidate of
+    // a trial is as much in use as the version beside it, and goes before that one.
+    using Key = std::tuple<bool, bool, uint64_t, bool>;
+    Key best(true, true, UINT64_MAX, true);
     for (const auto& [other, group] : groups_) {
-      if (pinned(other)) continue;
-      for (const auto& [version, loaded] : group.loaded) {
-        const std::tuple key(other == name, loaded == group.current,
-                             std::max(loaded->statistics.last_ms.load(), loaded->loaded_ms));
+      const int64_t candidate = trials_.candidate(other);
+      for (const auto& [number, loaded] : group.loaded) {
+        if (stays(other, group, loaded)) continue;
+        const bool current = loaded == group.current;
+        const bool with_current = number == candidate && group.current;
+        const Key key(other == name, current || number == candidate,
+                      last_use(with_current ? *group.current : *loaded), current);
         if (gone && key >= best) continue;
         best = key;
         gone = loaded;

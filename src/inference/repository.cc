@@ -64,7 +64,7 @@ Result<LoadedPtr> Repository::load_file(const std::string& name, int64_t version
   loaded->version = version;
   std::error_code error;
   const uint64_t size = fs::file_size(path, error);
-  TRY_VOID(make_room(name, error ? 0 : size));
+  TRY_VOID(make_room(name, version, error ? 0 : size));
   TRY(loaded->digest, digest_of(path));
   TRY_VOID(engine_.open());  // what all models share is none's charge
   const uint64_t before = bytes_in_use();
@@ -84,7 +84,7 @@ Result<LoadedPtr> Repository::load_file(const std::string& name, int64_t version
   // it as well, so that a model is charged too much rather than too little.
   const uint64_t after = bytes_in_use();
   loaded->bytes = std::max(after > before ? after - before : 0, error ? 0 : size);
-  TRY_VOID(make_room(name, loaded->bytes));
+  TRY_VOID(make_room(name, version, loaded->bytes));
   loaded->loaded_ms =
       static_cast<uint64_t>(SystemClock().now().time_since_epoch().count()) / 1000000;
   loaded->load_ns = (std::chrono::steady_clock::now() - start).count();

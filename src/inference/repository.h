@@ -86,7 +86,7 @@ class Repository {
   uint64_t bytes_loaded() const;  // under the lock
   bool fits(uint64_t bytes) const;
   void mark_evicted(const std::string& name, int64_t version, bool current);
-  Result<void> make_room(const std::string& name, uint64_t bytes);
+  Result<void> make_room(const std::string& name, int64_t version, uint64_t bytes);
   Result<LoadedPtr> install(const std::string& name, int64_t version, const std::string& incoming,
                             bool beside);
   Result<LoadedPtr> load_file(const std::string& name, int64_t version, const std::string& path);

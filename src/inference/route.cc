@@ -1,5 +1,7 @@
 #include "inference/route.h"
 
+#include "base/log.h"
+
 namespace holdfast::inference {
 namespace {
 
@@ -8,17 +10,32 @@ bool is_fault(const Error& error) {
   return error.code() == Code::internal || error.reason() == kBreakerReason;
 }
 
-// Gives the request its place in the trial of the model, where one runs.
-void place(Repository& repository, Route& route) {
+// Gives the request its place in the trial of the model, where one runs. unavailable with
+// kEvictedReason: its candidate made room for others, and this request needs it.
+Result<void> place(Repository& repository, Route& route) {
   const std::string& name = route.loaded->name;
   TrialPtr trial = repository.trials().running(name, route.loaded->version);
-  if (!trial) return;
+  if (!trial) return {};
+  const bool picked = trial->picks_candidate();
   auto candidate = repository.find(name, trial->spec().version);
-  if (!candidate) return;  // it made room for others
+  if (!candidate && candidate.error().reason() == kEvictedReason &&
+      (picked || trial->spec().shadow > 0))
+    return std::unexpected(std::move(candidate).error());
+  if (!candidate) return {};
   route.trial = std::move(trial);
   route.other = std::move(*candidate);
-  route.candidate = route.trial->picks_candidate();
+  route.candidate = picked;
   if (route.candidate) std::swap(route.loaded, route.other);
+  return {};
+}
+
+// Loads the candidate of a trial where it is evicted. Where that fails the request goes without.
+Task<void> load_candidate(Repository& repository, std::string name) {
+  const int64_t version = repository.trials().candidate(name);
+  if (version == 0) co_return;
+  if (auto loaded = co_await repository.acquire(std::move(name), version); !loaded)
+    log::debug("inference", "a candidate is not loaded again",
+               {{"error", loaded.error().message()}});
 }
 
 void shadow(Repository& repository, const Route& route, const Inputs& inputs,
@@ -67,7 +84,9 @@ Result<Route> find_route(Repository& repository, std::string_view name, int64_t 
   Route route;
   TRY(route.loaded, repository.find(name, version));
   route.named = version != 0;
-  if (!route.named) place(repository, route);
+  if (!route.named) {
+    TRY_VOID(place(repository, route));
+  }
   return route;
 }
 
@@ -75,9 +94,11 @@ Task<Result<Route>> route_to(Repository& repository, std::string name, int64_t v
   auto found = find_route(repository, name, version);
   if (found || found.error().reason() != kEvictedReason) co_return found;
   Route route;
-  CO_TRY(route.loaded, co_await repository.acquire(std::move(name), version));
+  CO_TRY(route.loaded, co_await repository.acquire(name, version));
   route.named = version != 0;
-  if (!route.named) place(repository, route);
+  if (route.named) co_return route;
+  co_await load_candidate(repository, name);
+  if (!place(repository, route)) route.trial.reset();
   co_return route;
 }
 

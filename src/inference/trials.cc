@@ -40,6 +40,12 @@ TrialPtr Trials::find(std::string_view name) const {
   return found == trials_.end() ? nullptr : found->second;
 }
 
+int64_t Trials::candidate(std::string_view name) const {
+  if (begun_.load(std::memory_order_relaxed) == 0) return 0;
+  const TrialPtr trial = find(name);
+  return trial && trial->running() ? trial->spec().version : 0;
+}
+
 std::vector<std::pair<std::string, TrialPtr>> Trials::list() const {
   const std::lock_guard lock(mutex_);
   return {trials_.begin(), trials_.end()};
@@ -73,6 +79,11 @@ Task<Result<TrialPtr>> Trials::start(std::string name, TrialSpec spec) {
                                                name +
                                                "' has other inputs or outputs than version " +
                                                std::to_string(current->version));
+  if (!repository_.find(name, current->version))  // else each would make room for the other
+    co_return fail(Code::unavailable, "no_memory",
+                   "versions " + std::to_string(current->version) + " and " +
+                       std::to_string(spec.version) + " of '" + name +
+                       "' do not fit into the memory for models together");
   auto keep = [this, &name, &spec] {
     return repository_.lives().change(name, [&spec](Life& life) { life.trial = spec; });
   };

@@ -23,12 +23,13 @@ class Trials {
 
   // Loads the candidate beside the current version and begins. conflict: a trial runs, the version
   // is the current one or held, or none is current; invalid_argument: its inputs or outputs are
-  // others; not_found.
+  // others; unavailable "no_memory": the memory budget does not hold both; not_found.
   Task<Result<TrialPtr>> start(std::string name, TrialSpec spec);
   // By hand. `how`: promoted or aborted. conflict: none runs; what activating fails with.
   Task<Result<TrialPtr>> end(std::string name, TrialState how);
   // The last one, running or ended; null: none since the start of the process.
   TrialPtr find(std::string_view name) const;
+  int64_t candidate(std::string_view name) const;  // of the running one; 0: none
   // The running one, where `current` is still the version that it began beside; null.
   TrialPtr running(const std::string& name, int64_t current);
   std::vector<std::pair<std::string, TrialPtr>> list() const;

@@ -268,5 +268,91 @@ TEST_F(TrialsTest, OnlyWhatCanTakeItsPlaceIsTried) {
   EXPECT_EQ(*ask(), 1);
 }
 
+class TrialsInABudgetTest : public TrialsTest {
+ protected:
+  static constexpr uint64_t kSize = 100'000;  // of a model's file: what it is charged with
+  static std::string sized(int factor) {
+    std::string text = fake_model(factor);
+    text.resize(kSize, '\n');
+    return text;
+  }
+  // Versions 1, current, and 2 in a budget for `models` of them.
+  void two_in(double models, std::vector<std::string> pinned = {}) {
+    repository_.reset();
+    const auto bytes = static_cast<uint64_t>(models * kSize);
+    repository_ = std::move(*Repository::open(folder_, engine_, {}, {bytes, std::move(pinned)}));
+    ASSERT_TRUE(put(1, sized(1)));
+    MemorySource source(sized(2));
+    ASSERT_TRUE(run_task(repository_->put("m", 2, source, 1 << 20, true)));
+  }
+  // The version that answers, loading what is evicted, as every door does.
+  int64_t demand() {
+    const auto route = run_task(route_to(*repository_, "m", 0));
+    EXPECT_TRUE(route) << route.error().message();
+    EXPECT_EQ(route->named, false);
+    return route ? route->loaded->version : 0;
+  }
+  std::string evicted() {
+    std::string out;
+    for (const Entry& entry : repository_->list())
+      if (entry.reason == kEvictedReason) out += entry.name + std::to_string(entry.version);
+    return out;
+  }
+};
+
+TEST_F(TrialsInABudgetTest, ACandidateThatMadeRoomComesBackWithItsNextRequest) {
+  two_in(2.5);
+  ASSERT_TRUE(start({.version = 2, .share = 50}));
+  ASSERT_TRUE(put(1, sized(9), "x"));
+  EXPECT_EQ(evicted(), "m2");  // before the version that it is tried beside
+  while (demand() != 2) {
+  }
+  EXPECT_EQ(evicted(), "x1");
+  int candidate = 0;
+  for (int i = 0; i < 200; ++i) candidate += demand() == 2 ? 1 : 0;
+  EXPECT_NEAR(candidate, 100, 50);
+  EXPECT_EQ(evicted(), "x1");
+  ASSERT_TRUE(run_task(repository_->acquire("x")));
+  EXPECT_EQ(evicted(), "m2");
+}
+
+TEST_F(TrialsInABudgetTest, ACandidateIsAsMuchInUseAsItsCurrentVersion) {
+  two_in(3.5);
+  ASSERT_TRUE(put(1, sized(9), "x"));
+  ASSERT_TRUE(start({.version = 2, .shadow = 1}));
+  (*repository_->find("m", 1))->statistics.last_ms = 1ull << 50;
+  ASSERT_TRUE(put(1, sized(8), "y"));
+  EXPECT_EQ(evicted(), "x1");
+}
+
+TEST_F(TrialsInABudgetTest, AShadowedCandidateComesBackToo) {
+  two_in(2.5);
+  ASSERT_TRUE(start({.version = 2, .shadow = 1}));
+  ASSERT_TRUE(put(1, sized(9), "x"));
+  EXPECT_EQ(evicted(), "m2");
+  EXPECT_EQ(demand(), 1);
+  EXPECT_EQ(evicted(), "x1");
+}
+
+TEST_F(TrialsInABudgetTest, WithoutRoomTheTrialWaitsAndTheCurrentVersionAnswers) {
+  two_in(2.5, {"x"});
+  ASSERT_TRUE(start({.version = 2, .share = 50}));
+  ASSERT_TRUE(put(1, sized(9), "x"));
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(demand(), 1);
+  EXPECT_EQ(evicted(), "m2");
+  ASSERT_TRUE(run_task(repository_->unload("x")));
+  while (demand() != 2) {
+  }
+}
+
+TEST_F(TrialsInABudgetTest, TheBudgetMustHoldBoth) {
+  two_in(1.5);
+  const auto refused = start({.version = 2, .share = 50});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason(), "no_memory");
+  EXPECT_EQ(repository_->trials().find("m"), nullptr);
+  EXPECT_EQ(demand(), 1);
+}
+
 }  // namespace
 }  // namespace holdfast::inference
