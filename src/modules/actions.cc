@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/log.h"
+#include "modules/model_state.h"
 #include "modules/reconciler.h"
 #include "oci/fetch_model.h"
 
@@ -207,13 +208,22 @@ Task<Result<void>> Reconciler::deploy_model(ModuleSpec spec) {
   if (!still_wanted(spec)) co_return fail(Code::cancelled, "superseded by a newer deployment");
   CO_TRY(Fd fd, open_file(fetched.onnx, O_RDONLY | O_CLOEXEC));
   http::FileRange bytes{std::make_shared<Fd>(std::move(fd)), 0, fetched.model.size};
+  const bool tried = !spec.canary.empty() && spec.status == Wanted::running;
   CO_TRY(const std::string digest,
-         co_await parts_.models->put(spec.name, version, std::move(bytes)));
+         co_await parts_.models->put(spec.name, version, std::move(bytes), tried));
   if (digest != fetched.model.onnx.str())
     co_return fail(Code::internal,
                    "the inference server took " + digest + " for " + fetched.model.onnx.str());
   InstalledModel installed{spec.name, spec.fingerprint(), version, digest};
-  if (spec.status == Wanted::running) {
+  // Where nothing else answers there is nothing to try it beside.
+  bool beside = false;
+  if (tried) {
+    CO_TRY(const auto served, co_await parts_.models->list());
+    beside = serves_instead(spec.name, version, served) != 0;
+  }
+  if (beside) {
+    CO_TRY_VOID(co_await parts_.models->try_out(spec.name, version, spec.canary));
+  } else if (spec.status == Wanted::running) {
     CO_TRY_VOID(co_await parts_.models->activate(spec.name, version));
   } else {
     CO_TRY_VOID(co_await parts_.models->unload(spec.name));

@@ -110,6 +110,12 @@ Result<void> read_settings(const JsonReader& module, ModuleSpec& spec) {
     TRY(spec.digest, settings.text("digest"));
     if (!is_digest(spec.digest))
       return std::unexpected(settings.error_at("digest", "must be sha256: and 64 hex digits"));
+    TRY(const JsonReader canary, settings.object("canary", true));
+    spec.canary = canary.raw();
+    if (settings.find("canary") != nullptr && spec.canary.empty())
+      return std::unexpected(settings.error_at("canary", "says no share of the requests"));
+    if (spec.canary.contains("version"))
+      return std::unexpected(canary.error_at("version", "is the module's"));
     return {};
   }
   TRY(const std::string options, joined(settings, "createOptions"));
@@ -203,6 +209,7 @@ std::string ModuleSpec::fingerprint() const {
       {"type", to_string(type)}, {"image", image},
       {"version", version},      {"options", create_options},
       {"digest", digest},        {"command", json::array(command.begin(), command.end())}};
+  if (!canary.empty()) all["canary"] = canary;
   json::array variables;
   for (const auto& [key, value] : env) variables.push_back(json::array{key, value});
   all["env"] = std::move(variables);

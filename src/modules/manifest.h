@@ -37,6 +37,7 @@ struct ModuleSpec {
   std::string image;                   // docker, model
   boost::json::object create_options;  // docker: Docker's ContainerCreate body, without Image
   std::string digest;                  // model: "sha256:…" of the model layer
+  boost::json::object canary;          // model: how it is tried first; empty: it is not
   std::vector<std::string> command;    // process: an absolute program path and arguments
   boost::json::object desired;         // as it stood, for reported properties
   std::string surroundings;            // digest of what the device adds; empty for a model

@@ -39,6 +39,28 @@ json::object whole() {
     }})");
 }
 
+TEST(Manifest, AModelMayBeTriedFirst) {
+  json::object desired = whole();
+  const auto settings = [&desired]() -> json::object& {
+    return desired["modules"].at("digits").at("settings").as_object();
+  };
+  const auto plain = parse_deployment(desired);
+  ASSERT_TRUE(plain);
+  const std::string before = plain->find("digits")->fingerprint();
+  settings()["canary"] = json::object{{"share", 10}};
+  const auto tried = parse_deployment(desired);
+  ASSERT_TRUE(tried) << tried.error().message();
+  EXPECT_EQ(json::serialize(tried->find("digits")->canary), R"({"share":10})");
+  EXPECT_NE(tried->find("digits")->fingerprint(), before);
+  for (const json::value& bad :
+       {json::value(json::object()), json::value(10), json::value(json::object{{"version", 2}})}) {
+    settings()["canary"] = bad;
+    const auto refused = parse_deployment(desired);
+    ASSERT_FALSE(refused) << json::serialize(bad);
+    EXPECT_NE(refused.error().message().find("canary"), std::string::npos);
+  }
+}
+
 TEST(Manifest, ReadsEveryKind) {
   const auto read = parse_deployment(whole());
   ASSERT_TRUE(read) << read.error().message();

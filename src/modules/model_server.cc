@@ -1,6 +1,7 @@
 #include "modules/model_server.h"
 
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 
 #include "base/digest.h"
 #include "base/json_reader.h"
@@ -60,12 +61,28 @@ Task<Result<std::vector<Served>>> HttpModelServer::list() {
     served.reason = text_at(one, "reason");
     out.push_back(std::move(served));
   }
+  CO_TRY_VOID(co_await mark_trials(out));
   co_return out;
 }
 
+Task<Result<void>> HttpModelServer::mark_trials(std::vector<Served>& served) {
+  CO_TRY(const std::string body, co_await call(http::ClientRequest("GET", "api/v1/canaries")));
+  CO_TRY(const json::object answer, parse_json_object(body, "the inference server's trials"));
+  const json::value* trials = answer.if_contains("canaries");
+  if (trials == nullptr || !trials->is_array()) co_return Result<void>();
+  for (const json::value& item : trials->get_array()) {
+    if (!item.is_object() || text_at(item.get_object(), "state") != "running") continue;
+    const std::string name = text_at(item.get_object(), "model");
+    const std::string version = text_at(item.get_object(), "version");
+    for (Served& one : served)
+      if (one.name == name && std::to_string(one.version) == version) one.on_trial = true;
+  }
+  co_return Result<void>();
+}
+
 Task<Result<std::string>> HttpModelServer::put(std::string name, int64_t version,
-                                               http::FileRange onnx) {
-  http::ClientRequest request("PUT", version_path(name, version));
+                                               http::FileRange onnx, bool beside) {
+  http::ClientRequest request("PUT", version_path(name, version) + (beside ? "?stage=true" : ""));
   request.file = std::move(onnx);
   request.timeout = std::chrono::minutes(10);  // loading and warming up a large one
   CO_TRY(const std::string body, co_await call(std::move(request)));
@@ -76,6 +93,19 @@ Task<Result<std::string>> HttpModelServer::put(std::string name, int64_t version
 Task<Result<void>> HttpModelServer::activate(std::string name, int64_t version) {
   http::ClientRequest request("POST", version_path(name, version) + "/activate");
   request.timeout = std::chrono::minutes(10);
+  CO_TRY_VOID(co_await call(std::move(request)));
+  co_return Result<void>();
+}
+
+Task<Result<void>> HttpModelServer::try_out(std::string name, int64_t version,
+                                            json::object canary) {
+  const std::string place = "api/v1/models/" + percent_encode(name) + "/canary";
+  const auto ended = co_await call(http::ClientRequest("POST", place + "/abort"));
+  if (!ended && ended.error().code() != Code::conflict) co_return std::unexpected(ended.error());
+  canary["version"] = version;
+  http::ClientRequest request("POST", place);
+  request.body = json::serialize(canary);
+  request.timeout = std::chrono::minutes(10);  // it is loaded where it is not
   CO_TRY_VOID(co_await call(std::move(request)));
   co_return Result<void>();
 }
@@ -103,16 +133,20 @@ Task<Result<std::vector<Served>>> MemoryModelServer::list() {
   std::vector<Served> out;
   for (const auto& [name, model] : models_) {
     for (const auto& [version, digest] : model.versions) {
-      const bool loaded = model.current != 0;
+      const bool refused = version == model.refused_version;
+      const bool loaded = model.current != 0 && !refused;
       out.push_back({name, version, loaded ? digest : "", loaded, version == model.current,
-                     loaded ? "" : "unloaded"});
+                     version == model.tried,
+                     loaded    ? ""
+                     : refused ? model.refused
+                               : "unloaded"});
     }
   }
   co_return out;
 }
 
 Task<Result<std::string>> MemoryModelServer::put(std::string name, int64_t version,
-                                                 http::FileRange onnx) {
+                                                 http::FileRange onnx, bool beside) {
   std::string bytes(onnx.size, '\0');
   CO_TRY_VOID(read_exact(onnx.fd->get(), std::as_writable_bytes(std::span(bytes)), onnx.offset));
   const std::lock_guard lock(mutex_);
@@ -123,7 +157,7 @@ Task<Result<std::string>> MemoryModelServer::put(std::string name, int64_t versi
   const auto [at, fresh] = model.versions.try_emplace(version, digest);
   if (!fresh && at->second != digest)
     co_return fail(Code::conflict, "the version exists with other bytes");
-  model.current = std::max(model.current, version);
+  if (!beside || model.current == 0) model.current = std::max(model.current, version);
   co_return digest;
 }
 
@@ -135,6 +169,36 @@ Task<Result<void>> MemoryModelServer::activate(std::string name, int64_t version
     co_return fail(Code::not_found, "no such version");
   found->second.current = version;
   co_return Result<void>();
+}
+
+Task<Result<void>> MemoryModelServer::try_out(std::string name, int64_t version,
+                                              json::object canary) {
+  const std::lock_guard lock(mutex_);
+  CO_TRY_VOID(here());
+  Model& model = models_[name];
+  if (model.current == 0 || model.current == version || model.refused_version == version)
+    co_return fail(Code::conflict, "it can not be tried");
+  model.tried = version;
+  model.canary = std::move(canary);
+  co_return Result<void>();
+}
+
+void MemoryModelServer::end_trial(const std::string& name, bool promoted) {
+  const std::lock_guard lock(mutex_);
+  Model& model = models_[name];
+  if (promoted) {
+    model.current = model.tried;
+  } else {
+    model.refused = "refused: errors";
+    model.refused_version = model.tried;
+  }
+  model.tried = 0;
+}
+
+json::object MemoryModelServer::canary(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = models_.find(name);
+  return found == models_.end() || found->second.tried == 0 ? json::object() : found->second.canary;
 }
 
 Task<Result<void>> MemoryModelServer::unload(std::string name) {

@@ -69,7 +69,7 @@ std::vector<Action> plan(const Deployment& desired, const std::vector<Actual>& a
 std::string_view runtime_status(const ModuleSpec& spec, const Actual* actual, const Life* life,
                                 WallTime now, const RestartRule& rule) {
   const bool same = actual != nullptr && actual->fingerprint == spec.fingerprint();
-  if (same && actual->state == Running::running) return "running";
+  if (same && actual->state == Running::running) return actual->refused ? "failed" : "running";
   if (!same) return life != nullptr && !life->problem.empty() ? "backoff" : "unknown";
   if (spec.status == Wanted::stopped) return "stopped";
   const bool fresh = actual->state == Running::created || life == nullptr;

@@ -22,6 +22,8 @@ struct Actual {
   int exit_code = 0;
   WallTime started{}, finished{};
   std::string image_id;  // docker: "sha256:…"; model: the digest that serves
+  std::string note;      // of a model that does not serve and is as it should be: why
+  bool refused = false;  // and it stays so
 };
 
 enum class Step {

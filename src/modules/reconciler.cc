@@ -5,6 +5,7 @@
 
 #include "base/json_reader.h"
 #include "base/log.h"
+#include "modules/model_state.h"
 
 namespace holdfast::modules {
 
@@ -154,17 +155,8 @@ Task<void> Reconciler::look_at_models() {
   }
   const std::vector<Served> all = served ? *served : std::vector<Served>();
   for (const auto& [name, model] : models_) {
-    Actual actual;
-    actual.name = name;
-    actual.type = ModuleType::model;
-    actual.fingerprint = model.fingerprint;
-    actual.image_id = model.digest;
-    for (const Served& one : all) {
-      if (one.name != name) continue;
-      if (one.version == model.version && one.ready && one.current && one.digest == model.digest)
-        actual.state = Running::running;
-    }
-    actual_.push_back(std::move(actual));
+    const ModuleSpec* spec = deployment_.find(name);
+    actual_.push_back(model_state(model, spec != nullptr && !spec->canary.empty(), all));
   }
 }
 

@@ -259,6 +259,48 @@ TEST_F(ReconcilerTest, AModelIsFetchedCheckedAndSwitched) {
   EXPECT_TRUE(served().empty());
 }
 
+TEST_F(ReconcilerTest, ACanaryIsTriedBesideWhatServes) {
+  const std::string one = push("digits", 1, "onnx one"), two = push("digits", 2, "onnx two");
+  const auto canary = [&two](const char* share) {
+    std::string text = two;
+    return "\"digits\":" +
+           text.insert(text.rfind("}}"), R"(,"canary":{"share":)" + std::string(share) + "}");
+  };
+  const auto said = [this] {
+    return std::string(module("digits").at("statusDescription").as_string());
+  };
+  desire(manifest(1, "\"digits\":" + one));
+  desire(manifest(2, canary("10")));
+  EXPECT_EQ(current(), 1);
+  EXPECT_EQ(json::serialize(server.canary("digits")), R"({"share":10})");
+  EXPECT_EQ(status("digits"), "running");
+  EXPECT_EQ(said(), "on trial beside version 1");
+  desire(manifest(3, canary("50")));
+  EXPECT_EQ(json::serialize(server.canary("digits")), R"({"share":50})");
+  server.end_trial("digits", false);
+  settle();
+  clock.advance(std::chrono::hours(1));
+  settle();
+  EXPECT_EQ(current(), 1) << "nobody tries it again";
+  EXPECT_EQ(status("digits"), "failed");
+  EXPECT_EQ(said(), "refused: errors; version 1 serves");
+}
+
+TEST_F(ReconcilerTest, APromotedCanaryServes) {
+  std::string two = push("digits", 2, "onnx two");
+  two.insert(two.rfind("}}"), R"(,"canary":{"share":10})");
+  desire(manifest(1, "\"digits\":" + push("digits", 1, "onnx one")));
+  desire(manifest(2, "\"digits\":" + two));
+  server.end_trial("digits", true);
+  settle();
+  EXPECT_EQ(current(), 2);
+  EXPECT_TRUE(module("digits").at("statusDescription").as_string().starts_with("serving "));
+  desire(manifest(3, ""));
+  desire(manifest(4, "\"digits\":" + two));  // nothing to try it beside
+  EXPECT_EQ(current(), 2);
+  EXPECT_EQ(status("digits"), "running");
+}
+
 TEST_F(ReconcilerTest, ABadModelLeavesTheOldOneServing) {
   desire(manifest(1, "\"digits\":" + push("digits", 1, "onnx one")));
   const std::pair<std::string, const char*> table[] = {
@@ -296,7 +338,7 @@ TEST_F(ReconcilerTest, ThoseOfTheUserAreNotTouched) {
   const std::string path = folder / "own.onnx";
   ASSERT_TRUE(replace_file(path, as_bytes("onnx own")));
   http::FileRange file{std::make_shared<Fd>(*open_file(path, O_RDONLY)), 0, 8};
-  ASSERT_TRUE(run_on(runtime, server.put("own", 1, file)));
+  ASSERT_TRUE(run_on(runtime, server.put("own", 1, file, false)));
   desire(manifest(1, ""));
   EXPECT_EQ(served().size(), 1u);
 }

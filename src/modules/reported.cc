@@ -13,8 +13,10 @@ std::string time_text(WallTime time) {
   return time == WallTime{} ? "0001-01-01T00:00:00Z" : format_rfc3339(time, 7);
 }
 
-std::string reported_state(const ModuleSpec& spec, const Life* life, std::string_view status) {
+std::string reported_state(const ModuleSpec& spec, const Actual* actual, const Life* life,
+                           std::string_view status) {
   if (life != nullptr && !life->problem.empty()) return life->problem;
+  if (actual != nullptr && !actual->note.empty()) return actual->note;
   if (status == "running")
     return spec.type == ModuleType::model ? "serving " + spec.digest : "running";
   return std::string(status);
@@ -29,7 +31,7 @@ json::object module_state(const ModuleSpec& spec, const Actual* actual, const Li
     if (const json::value* value = spec.desired.if_contains(key)) out[key] = *value;
   const std::string_view status = runtime_status(spec, actual, life, now, rule);
   out["runtimeStatus"] = status;
-  out["statusDescription"] = reported_state(spec, life, status);
+  out["statusDescription"] = reported_state(spec, actual, life, status);
   out["exitCode"] = life != nullptr ? life->exit_code : 0;
   out["restartCount"] = life != nullptr ? life->restarts : 0;
   out["lastStartTimeUtc"] = time_text(life != nullptr ? life->last_start : WallTime{});
@@ -38,6 +40,7 @@ json::object module_state(const ModuleSpec& spec, const Actual* actual, const Li
   json::object settings;
   if (!spec.image.empty()) settings["image"] = spec.image;
   if (!spec.digest.empty()) settings["digest"] = spec.digest;
+  if (!spec.canary.empty()) settings["canary"] = spec.canary;
   if (actual != nullptr && !actual->image_id.empty()) settings["imageHash"] = actual->image_id;
   if (!spec.create_options.empty())
     settings["createOptions"] = json::serialize(spec.create_options);
