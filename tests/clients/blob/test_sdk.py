@@ -8,7 +8,7 @@ import pytest
 from azure.core import MatchConditions
 from azure.core.exceptions import (ClientAuthenticationError, HttpResponseError, ResourceExistsError, ResourceModifiedError,
                                    ResourceNotFoundError)
-from azure.storage.blob import BlobBlock, ContentSettings
+from azure.storage.blob import BlobAnalyticsLogging, BlobBlock, ContentSettings, CorsRule, Metrics, RetentionPolicy, StaticWebsite
 
 MIB = 1 << 20
 
@@ -236,6 +236,23 @@ def test_account_and_service(service, account):
     service.set_service_properties(target_version="2020-10-02")
     after = service.get_service_properties()
     assert after["target_version"] == "2020-10-02" and after["cors"] == []
+
+
+def test_what_a_service_keeps_for_its_clients(service, account):
+    """Sections that change nothing here come back as they were set; one that is not sent stays as it was."""
+    retention = RetentionPolicy(enabled=True, days=5)
+    logging = BlobAnalyticsLogging(version="1.0", delete=True, read=True, write=False, retention_policy=retention)
+    metrics = Metrics(version="1.0", enabled=True, include_apis=True, retention_policy=retention)
+    service.set_service_properties(analytics_logging=logging, hour_metrics=metrics, minute_metrics=Metrics(), static_website=StaticWebsite())
+    with pytest.raises(HttpResponseError) as error:  # a promise that nobody would keep
+        service.set_service_properties(static_website=StaticWebsite(enabled=True, index_document="index.html"))
+    assert refused(error) == (501, "NotImplemented")
+    service.set_service_properties(cors=[CorsRule(["https://a.example"], ["GET"], max_age_in_seconds=9)])
+    kept = account.client().get_service_properties()
+    assert (kept["analytics_logging"].delete, kept["analytics_logging"].write, kept["analytics_logging"].retention_policy.days) == (True, False, 5)
+    assert (kept["hour_metrics"].enabled, kept["hour_metrics"].include_apis, kept["minute_metrics"].enabled) == (True, True, False)
+    assert kept["static_website"].enabled is False
+    assert kept["cors"][0].max_age_in_seconds == 9
 
 
 def test_wrong_key_and_unknown_account(account, hub):
