@@ -67,7 +67,8 @@ struct Axis {
   double step = 1, end = 1;
   explicit Axis(double most) {
     const double ten = std::pow(10, std::floor(std::log10(std::max(most, 1e-9))));
-    step = most / ten > 5 ? 2 * ten : most / ten > 2 ? ten : ten / 2;
+    const double part = most / ten;
+    step = part > 5 ? 2 * ten : part > 2.5 ? ten : part > 1.25 ? ten / 2 : ten / 4;
     end = std::ceil(most * 1.08 / step) * step;
   }
 };
@@ -108,20 +109,29 @@ std::pair<double, double> span(const json::value& candidate, std::string_view fi
   return {low, high};
 }
 
+// The most of all rounds.
+double most_of(const json::array& candidates, std::string_view field) {
+  double most = 0;
+  for (const json::value& row : candidates)
+    if (row.as_object().contains("rounds")) most = std::max(most, span(row, field).second);
+  return most;
+}
+
+// What latencies are told in.
+struct Unit {
+  double us = 1;
+  const char* name = "µs";
+};
+Unit unit_of(const json::array& candidates) {
+  return most_of(candidates, "p50_us") > 2000 ? Unit{1000, "ms"} : Unit{};
+}
+
 // One dot a candidate, its number in it; lines from the least to the most of the rounds.
 std::string scatter(const json::array& candidates) {
-  double slowest = 0, most = 0;
-  for (const json::value& row : candidates) {
-    if (!row.as_object().contains("rounds")) continue;
-    slowest = std::max(slowest, span(row, "p50_us").second);
-    most = std::max(most, span(row, "per_second").second);
-  }
-  const bool ms = slowest > 2000;
-  const double unit = ms ? 1000 : 1;
-  const Axis x(slowest / unit), y(most);
-  std::string out =
-      frame(&x, y, std::string("latency of one caller, median, ") + (ms ? "ms" : "µs"),
-            "runs a second, all lanes busy");
+  const auto [unit, name] = unit_of(candidates);
+  const Axis x(most_of(candidates, "p50_us") / unit), y(most_of(candidates, "per_second"));
+  std::string out = frame(&x, y, std::string("latency of one caller, median, ") + name,
+                          "runs a second, all lanes busy");
   std::string dots;
   for (size_t i = 0; i < candidates.size(); ++i) {
     const json::value& row = candidates[i];
@@ -165,14 +175,18 @@ std::string bars(const json::array& batches, uint64_t most_rows) {
 }
 
 std::string table(const json::array& candidates) {
-  std::string out =
-      "<table><tr><th>#<th>candidate<th>p50 µs<th>p99 µs<th>runs/s<th>faster<th>more<th>";
+  const auto [unit, name] = unit_of(candidates);
+  std::string out = "<table><tr><th>#<th>candidate";
+  for (const char* part : {"p50", "p99"}) out += "<th>" + std::string(part) + " " + name;
+  out += "<th>runs/s<th>faster<th>more runs<th>";
   for (size_t i = 0; i < candidates.size(); ++i) {
     const json::value& row = candidates[i];
     out += is(row, "chosen") ? "<tr class=\"chosen\">" : "<tr>";
     out += "<td>" + std::to_string(i + 1) + "<td>" + escaped(text_of(row, "candidate"));
-    for (const char* field : {"p50_us", "p99_us", "per_second"})
-      out += "<td>" + (row.as_object().contains(field) ? figure(number_of(row, field)) : "–");
+    for (const auto& [field, over] :
+         {std::pair("p50_us", unit), {"p99_us", unit}, {"per_second", 1.0}})
+      out +=
+          "<td>" + (row.as_object().contains(field) ? figure(number_of(row, field) / over) : "–");
     for (const char* field : {"latency_ratio", "throughput_ratio"})
       out +=
           "<td>" + (row.as_object().contains(field) ? "× " + figure(number_of(row, field)) : "–");
@@ -182,6 +196,19 @@ std::string table(const json::array& candidates) {
            (is(row, "chosen") ? "chosen" : "") + escaped(why);
   }
   return out + "</table>";
+}
+
+// Without what only tells two of them apart.
+std::string shown(std::string hardware) {
+  for (const std::string_view none : {"; quota -1", "; quota max", "; quota none"})
+    if (const size_t at = hardware.find(none); at != std::string::npos)
+      hardware.erase(at, hardware.find(';', at + 1) - at);
+  for (size_t at = 0; (at = hardware.find(" (", at)) != std::string::npos;) {
+    const size_t end = hardware.find(" bytes)", at);
+    if (end == std::string::npos) break;
+    hardware.erase(at, end + 7 - at);
+  }
+  return hardware;
 }
 
 }  // namespace
@@ -201,8 +228,8 @@ std::string tune_report(const json::object& findings, const std::string& title) 
   const bool kept = is(all, "kept");
   std::string out = kHead;
   out += "<title>" + escaped(title) + "</title><h1>Tuning of " + escaped(title) + "</h1>";
-  out += "<p>" + escaped(text_of(all, "hardware")) + "</p><p>" + escaped(text_of(all, "digest")) +
-         "</p>";
+  out += "<p>" + escaped(shown(text_of(all, "hardware"))) + "</p><p>" +
+         escaped(text_of(all, "digest")) + "</p>";
   out +=
       "<p>Measured on " + figure(number_of(all, "samples")) +
       (is(all, "generated")
