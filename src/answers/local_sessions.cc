@@ -1,9 +1,11 @@
 #include "answers/local_sessions.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <tuple>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -41,7 +43,12 @@ struct LocalSessions::Session {
       : client(std::move(client_)), descriptor(executor, copy), timer(executor), open(open_) {
     ++open;
   }
-  ~Session() { --open; }
+  // The reactor is told: it would go by the last close of both descriptors, and what it heard of
+  // this one just before would wake whoever gets its place.
+  ~Session() {
+    --open;
+    ::close(descriptor.release());
+  }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
@@ -68,14 +75,19 @@ Task<Result<std::string>> LocalSessions::answer_of(SessionPtr session) const {
         waiting->late = true;
         waiting->descriptor.cancel();
       });
-  const auto [error] = co_await session->descriptor.async_wait(Descriptor::wait_read,
-                                                               asio::as_tuple(asio::use_awaitable));
+  boost::system::error_code error;
+  Result<std::string> answer;
+  do {
+    std::tie(error) = co_await session->descriptor.async_wait(Descriptor::wait_read,
+                                                              asio::as_tuple(asio::use_awaitable));
+    if (!error) answer = session->client.receive();
+  } while (!error && !answer && answer.error().reason() == "not_yet");
   ++session->armed;
   session->timer.cancel();
   if (session->late)
     co_return fail(Code::timed_out, "the inference server's local door did not answer in time");
   if (error) co_return fail(Code::cancelled, "the wait was cancelled");
-  co_return session->client.receive();
+  co_return answer;
 }
 
 Task<Result<LocalSessions::SessionPtr>> LocalSessions::take(size_t size) {

@@ -109,6 +109,8 @@ Result<void> LocalClient::send(std::string_view message, int passed) {
 Result<std::string> LocalClient::take(int flags) {
   answer_.resize(kMessage);
   const ssize_t size = ::recv(socket_.get(), answer_.data(), answer_.size(), flags);
+  if (size < 0 && errno == EAGAIN)
+    return fail(Code::unavailable, "not_yet", "the inference server has not answered yet");
   if (size == 0) errno = ECONNRESET;
   if (size <= 0) return std::unexpected(gone("answer"));
   const std::string_view text(answer_.data(), static_cast<size_t>(size));

@@ -49,8 +49,8 @@ class LocalClient {
   Result<std::string> infer(std::string_view request);
 
   // The same for programs with an event loop; nothing here waits. Each message has one answer, to
-  // be taken by receive() when descriptor() has become readable, before the next one is sent.
-
+  // be taken by receive() when descriptor() has become readable, before the next one is sent;
+  // unavailable with reason "not_yet": it was not there.
   int descriptor() const { return socket_.get(); }
   Result<SharedMemory> send_share(const std::string& name, size_t size);
   Result<void> send_infer(std::string_view request);
