@@ -4,10 +4,12 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <filesystem>
 #include <thread>
 
 #include "base/files.h"
 #include "base/log.h"
+#include "inference_client/local_client.h"
 #include "net/http/address.h"
 
 namespace holdfast {
@@ -39,19 +41,37 @@ Result<uint16_t> try_port(sockaddr_in address) {
   return ntohs(address.sin_port);
 }
 
+// Why there can be no local door; empty: there can. A server that can not open its door would not
+// start at all.
+std::string no_door(const ServeConfig& config) {
+  const std::string& path = config.local;
+  if (path.size() >= sizeof(sockaddr_un::sun_path)) return "the path is too long for a socket";
+  if (path.empty() || !config.managed) return "";
+  const std::string folder = std::filesystem::path(path).parent_path();
+  if (auto made = make_directories(folder, 0700); !made) return made.error().message();
+  if (inference_client::LocalClient::connect(path)) return "another program listens there";
+  return "";
+}
+
+// Its path; empty where there is none.
+std::string local_door(const ServeConfig& config) {
+  const std::string why = no_door(config);
+  if (why.empty()) return config.local;
+  log::warning("serve", "there can be no local door: asked over HTTP alone",
+               {{"serve.local", config.local}, {"why", why}});
+  return "";
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Serve>> Serve::start(const EdgeConfig& config) {
   auto serve = std::make_unique<Serve>();
   if (!config.serve.wanted) return serve;
   serve->address_ = config.serve.listen;
-  serve->local_ = config.serve.local;
-  if (serve->local_.size() >= sizeof(sockaddr_un::sun_path)) {
-    log::warning("serve", "the path is too long for a local door: asked over HTTP alone",
-                 {{"serve.local", serve->local_}});
-    serve->local_.clear();
+  if (!config.serve.managed) {
+    serve->local_ = local_door(config.serve);
+    return serve;
   }
-  if (!config.serve.managed) return serve;
   TRY(const sockaddr_in wanted, socket_address(config.serve.listen));
   Result<uint16_t> port = try_port(wanted);
   // A server whose edge was killed dies with it, but not in the same instant.
@@ -70,6 +90,7 @@ Result<std::unique_ptr<Serve>> Serve::start(const EdgeConfig& config) {
   serve->address_ = at.host + ":" + std::to_string(*port);
   TRY_VOID(make_directories(config.serve.models));
   TRY_VOID(make_directories(config.data + "/serve", 0700));
+  serve->local_ = local_door(config.serve);  // a dying predecessor has left it by now
   supervisor::Program program;
   program.name = "serve";
   TRY(std::string path, supervisor::program_beside("holdfast-serve"));

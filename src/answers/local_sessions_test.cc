@@ -108,6 +108,15 @@ TEST_F(LocalSessionsTest, SaysThatNobodyIsThere) {
   EXPECT_EQ(answer.error().reason(), "local_door");
 }
 
+TEST_F(ModelClientTest, APathThatIsTooLongIsNoFaultOfTheFile) {
+  ModelClient model(client_, {http_.server->url(), folder_ + "/" + std::string(120, 'n')},
+                    "digits");
+  const transform::Tensor tensor = row(1);
+  const auto answer = run_on(runtime_, model.ask(input(), tensor));
+  ASSERT_TRUE(answer) << answer.error().message();
+  EXPECT_EQ(model.way(), "http");
+}
+
 TEST_F(LocalSessionsTest, ARestartedServerIsFoundAgain) {
   LocalSessions sessions(path_);
   for (int life = 0; life < 3; ++life) {

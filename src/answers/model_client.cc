@@ -181,6 +181,7 @@ Task<Result<ModelAnswer>> ModelClient::ask_locally(ModelInput input, std::vector
   if (answer) co_return read_answer(*answer);
   const Error& error = answer.error();
   const std::string text = "the inference server answered: " + error.message();
+  if (for_http(error)) co_return std::unexpected(error);
   switch (error.code()) {
     case Code::invalid_argument:
       co_return fail(Code::invalid_argument, "model_refused", text);
@@ -191,7 +192,6 @@ Task<Result<ModelAnswer>> ModelClient::ask_locally(ModelInput input, std::vector
     case Code::cancelled:
       co_return std::unexpected(error);
     default:
-      if (for_http(error)) co_return std::unexpected(error);
       co_return fail(Code::unavailable, text);
   }
 }

@@ -75,7 +75,8 @@ Result<LocalClient> LocalClient::connect(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path)
-    return fail(Code::invalid_argument, "'" + path + "' is too long for a Unix socket");
+    return fail(Code::invalid_argument, "local_door",
+                "'" + path + "' is too long for a Unix socket");
   std::memcpy(address.sun_path, path.data(), path.size());
   Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket ||

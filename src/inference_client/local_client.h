@@ -31,7 +31,8 @@ class SharedMemory {
 
 class LocalClient {
  public:
-  // Does not wait: where the door's queue of newcomers is full it is unavailable.
+  // Does not wait: where the door's queue of newcomers is full it is unavailable. invalid_argument,
+  // reason "local_door": a path of over 107 bytes.
   static Result<LocalClient> connect(const std::string& path);
 
   // The blocking calls.
