@@ -230,14 +230,14 @@ std::string tune_report(const json::object& findings, const std::string& title) 
   out += "<title>" + escaped(title) + "</title><h1>Tuning of " + escaped(title) + "</h1>";
   out += "<p>" + escaped(shown(text_of(all, "hardware"))) + "</p><p>" +
          escaped(text_of(all, "digest")) + "</p>";
-  out +=
-      "<p>Measured on " + figure(number_of(all, "samples")) +
-      (is(all, "generated")
-           ? " requests made up from the model's shapes; lower precision is not tried without "
-             "real ones"
-           : " given requests; lower precision must answer them alike") +
-      ". Candidates take turns; lines show the least and the most of the rounds. What else ran on "
-      "this machine is in these figures.</p>";
+  out += "<p>Measured on " + figure(number_of(all, "samples")) +
+         (is(all, "generated")
+              ? " requests made up from the model's shapes; lower precision is not tried without "
+                "real ones"
+              : " given requests; lower precision must answer them alike") +
+         ". Candidates take turns; lines show the least and the most of the rounds, ratios are "
+         "medians "
+         "of the rounds' own. What else ran on this machine is in these figures.</p>";
   out += "<p>" +
          std::string(kept ? "Nothing was better than the untuned settings by more than the "
                             "noise: they stay."
