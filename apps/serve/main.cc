@@ -111,6 +111,7 @@ Result<void> run(const ServeConfig& config) {
   const std::string grpc_address = grpc ? grpc->address() : "";
   const RunFile running(config.data + "/run.json",
                         {{"http", server->address()},
+                         {"scheme", config.tls ? "https" : "http"},
                          {"grpc", grpc_address},
                          {"local", config.local},
                          {"models", std::filesystem::absolute(config.models).string()}});

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <map>
 
+#include "base/files.h"
 #include "base/log.h"
 #include "inference/measure/server.h"
 #include "inference/measure/tune.h"
@@ -138,10 +139,29 @@ Result<json::object> run_tune(const Flags& flags) {
   return out;
 }
 
+// The server's authorities, the certificate to show it, and its token, by their files.
+Result<ServerAccess> access_of(const Flags& flags) {
+  const auto file = [&flags](std::string_view name) -> Result<std::string> {
+    const std::string path = flag(flags, name);
+    if (path.empty()) return path;
+    return read_file(path, 1 << 20);
+  };
+  ServerAccess access;
+  TRY(const std::string ca, file("ca"));
+  TRY(const std::string certificate, file("client-certificate"));
+  TRY(const std::string key, file("client-key"));
+  TRY(const std::string token, file("token-file"));
+  access.token = trim(std::string_view(token).substr(0, token.find('\n')));
+  if (ca.empty() && certificate.empty()) return access;
+  TRY(access.tls, TlsContext::client(ca, certificate, key));
+  return access;
+}
+
 // The raw runtime as the server has it: its own settings, or those that were tuned.
 Result<json::object> run_verify(const Flags& flags, bool& equal) {
   const std::string file = flag(flags, "model"), url = flag(flags, "url");
-  TRY(const Served served, run_task(ask_served(url)));
+  TRY(const ServerAccess access, access_of(flags));
+  TRY(const Served served, run_task(ask_served(access, url)));
   TRY(Tuning tuning, usual_of(flags));
   TRY(const std::string digest, digest_of(file));
   if (const std::string store = flag(flags, "store"); !store.empty()) {
@@ -154,7 +174,7 @@ Result<json::object> run_verify(const Flags& flags, bool& equal) {
   TRY(const auto model, engine->load(file));
   TRY(const SampleOptions samples_wanted, sample_options(flags));
   TRY(const auto samples, samples_for(model->signature(), samples_wanted));
-  TRY(const auto differences, verify(*model, samples, url));
+  TRY(const auto differences, verify(*model, samples, access, url));
   json::array rows;
   equal = true;
   for (const Difference& of : differences) {
@@ -171,7 +191,8 @@ Result<json::object> run_verify(const Flags& flags, bool& equal) {
 
 Result<json::object> run_bench(const Flags& flags) {
   const std::string url = flag(flags, "url");
-  TRY(const Served served, run_task(ask_served(url)));
+  TRY(const ServerAccess access, access_of(flags));
+  TRY(const Served served, run_task(ask_served(access, url)));
   TRY(const SampleOptions wanted, sample_options(flags));
   TRY(const auto samples, samples_for(served.signature, wanted));
   BenchOptions options;
@@ -179,7 +200,7 @@ Result<json::object> run_bench(const Flags& flags) {
   options.connections = static_cast<unsigned>(std::clamp<uint64_t>(connections, 1, 256));
   TRY(options.duration, parse_duration(flag(flags, "duration", "5s")));
   options.progress = [](double done) { tell(done, "load"); };
-  TRY(const BenchFigures found, bench(flag(flags, "server"), url, flag(flags, "name"),
+  TRY(const BenchFigures found, bench(access, flag(flags, "server"), url, flag(flags, "name"),
                                       flag(flags, "version"), samples, options));
   if (found.stages[0].count == 0)
     return fail(Code::internal, "no request was answered: " + found.error);

@@ -60,6 +60,15 @@ void add_globals(CLI::App& app, Globals& globals) {
   app.add_option("--serve", globals.serve, "The inference server's URL")->envname("HOLDFAST_SERVE");
   app.add_option("--token-file", globals.token_file, "File with the hub's token")
       ->envname("HOLDFAST_TOKEN_FILE");
+  app.add_option("--serve-token-file", globals.serve_token_file,
+                 "File with the inference server's token")
+      ->envname("HOLDFAST_SERVE_TOKEN_FILE");
+  app.add_option("--ca", globals.ca, "File of the authorities to trust over TLS, else the system's")
+      ->envname("HOLDFAST_CA");
+  app.add_option("--client-certificate", globals.certificate,
+                 "File of the certificate to show to servers that ask for one")
+      ->envname("HOLDFAST_CLIENT_CERTIFICATE");
+  app.add_option("--client-key", globals.key, "File of its key")->envname("HOLDFAST_CLIENT_KEY");
   app.add_option("--timeout", globals.timeout, "Seconds to wait for an answer")
       ->check(CLI::Range(1, 3600))
       ->capture_default_str();
@@ -107,10 +116,15 @@ const char* next_step(const Error& error) {
   return "";
 }
 
-Task<int> run_verb(const Globals& globals, Verb verb) {
+Task<Result<int>> perform(const Globals& globals, const Verb& verb) {
+  CO_TRY(auto tls, client_tls(globals));
   // The context lives inside the task: its pooled connections belong to the task's executor.
-  Context context(globals);
-  auto done = co_await verb(context);
+  Context context(globals, std::move(tls));
+  co_return co_await verb(context);
+}
+
+Task<int> run_verb(const Globals& globals, Verb verb) {
+  auto done = co_await perform(globals, verb);
   if (done) co_return *done;
   std::fprintf(stderr, "holdfast: %s%s\n", printable(done.error().message()).c_str(),
                next_step(done.error()));

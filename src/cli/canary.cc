@@ -35,9 +35,8 @@ const std::vector<Column> kColumns = {{"MODEL", "model"},
                                       {"DISAGREED", "disagreed"},
                                       {"REASON", "reason"}};
 
-Task<Result<std::string>> url(Context& context, std::string verb = "") {
-  CO_TRY(const std::string serve, context.serve());
-  co_return serve + "/api/v1/models/" + percent_encode(options.name) + "/canary" + verb;
+std::string path(const std::string& verb = "") {
+  return "/api/v1/models/" + percent_encode(options.name) + "/canary" + verb;
 }
 
 json::object asked() {
@@ -74,29 +73,26 @@ Task<Result<int>> start(Context& context) {
     CO_TRY(version, text_of(sent, "version"));
   }
   body["version"] = version;
-  CO_TRY(const std::string to, co_await url(context));
-  CO_TRY(const json::value begun, co_await context.call("POST", to, "", json::serialize(body)));
+  CO_TRY(const json::value begun,
+         co_await context.serve_call("POST", path(), json::serialize(body)));
   context.print(begun, kColumns);
   co_return kDone;
 }
 
 Task<Result<int>> status(Context& context) {
   if (options.name.empty()) {
-    CO_TRY(const std::string serve, context.serve());
-    CO_TRY(const json::value answer, co_await context.call("GET", serve + "/api/v1/canaries"));
+    CO_TRY(const json::value answer, co_await context.serve_call("GET", "/api/v1/canaries"));
     CO_TRY(const json::array rows, list_of(answer, "canaries"));
     context.print(rows, kColumns);
     co_return kDone;
   }
-  CO_TRY(const std::string from, co_await url(context));
-  CO_TRY(const json::value answer, co_await context.call("GET", from));
+  CO_TRY(const json::value answer, co_await context.serve_call("GET", path()));
   context.print(answer, kColumns);
   co_return kDone;
 }
 
 Task<Result<int>> finish(Context& context, std::string verb) {
-  CO_TRY(const std::string to, co_await url(context, std::move(verb)));
-  CO_TRY(const json::value ended, co_await context.call("POST", to));
+  CO_TRY(const json::value ended, co_await context.serve_call("POST", path(verb)));
   context.print(ended, kColumns);
   co_return kDone;
 }

@@ -56,6 +56,10 @@ std::string message_in(const std::string& body, unsigned status) {
   return "the server answered with status " + std::to_string(status);
 }
 
+std::string first_line(std::string_view text) {
+  return std::string(trim(text.substr(0, text.find('\n'))));
+}
+
 }  // namespace
 
 int exit_code_of(const Error& error) {
@@ -86,7 +90,25 @@ std::string default_data() {
   return std::string(home != nullptr ? home : ".") + "/.local/share/holdfast";
 }
 
-Context::Context(const Globals& globals) : globals_(globals) {}
+Result<std::shared_ptr<TlsContext>> client_tls(const Globals& globals) {
+  if (globals.ca.empty() && globals.certificate.empty() && globals.key.empty()) return nullptr;
+  if (globals.certificate.empty() != globals.key.empty())
+    return fail(Code::invalid_argument, "usage",
+                "--client-certificate and --client-key come together");
+  std::string ca, certificate, key;
+  for (const auto& [file, into] :
+       {std::pair(&globals.ca, &ca), {&globals.certificate, &certificate}, {&globals.key, &key}}) {
+    if (file->empty()) continue;
+    TRY(*into, read_file(*file, 1 << 20));
+  }
+  auto made = TlsContext::client(ca, certificate, key);
+  if (!made)
+    return std::unexpected(std::move(made).error().with_context("--ca or --client-certificate"));
+  return made;
+}
+
+Context::Context(const Globals& globals, std::shared_ptr<TlsContext> tls)
+    : globals_(globals), http_({.tls = std::move(tls)}) {}
 
 Form Context::form() const {
   if (globals_.output.empty()) return ::isatty(STDOUT_FILENO) == 1 ? Form::table : Form::json;
@@ -130,7 +152,13 @@ Result<std::string> Context::token() const {
   if (!text)
     return fail(Code::denied, "there is no token in " + path +
                                   "; name its file with --token-file or HOLDFAST_TOKEN_FILE");
-  return std::string(trim(std::string_view(*text).substr(0, text->find('\n'))));
+  return first_line(*text);
+}
+
+Result<std::string> Context::serve_token() const {
+  if (globals_.serve_token_file.empty()) return std::string();
+  TRY(const std::string text, read_file(globals_.serve_token_file, 8192));
+  return first_line(text);
 }
 
 Task<Result<json::value>> Context::call(std::string method, std::string url, std::string token,
@@ -148,6 +176,13 @@ Task<Result<json::value>> Context::call(std::string method, std::string url, std
   json::value value = json::parse(answer.body, error);
   if (error) co_return fail(Code::internal, url + " did not answer with JSON");
   co_return value;
+}
+
+Task<Result<json::value>> Context::serve_call(std::string method, std::string path,
+                                              std::string body) {
+  CO_TRY(const std::string url, serve());
+  CO_TRY(const std::string bearer, serve_token());
+  co_return co_await call(std::move(method), url + path, bearer, std::move(body));
 }
 
 Task<Result<json::value>> Context::hub_call(std::string method, std::string path,

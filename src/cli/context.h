@@ -33,6 +33,8 @@ int exit_code_of(const Error& error);
 struct Globals {
   std::string data;  // of `holdfast up`
   std::string output, hub, blob, edge, serve, token_file;
+  // Files; the first three of TLS to any server.
+  std::string ca, certificate, key, serve_token_file;
   bool yes = false, quiet = false, verbose = false;
   unsigned timeout = 30;  // seconds a call
 };
@@ -41,9 +43,13 @@ struct Globals {
 // ~/.local/share/holdfast.
 std::string default_data();
 
+// Null where the globals name no file. not_found, invalid_argument: a file.
+Result<std::shared_ptr<TlsContext>> client_tls(const Globals& globals);
+
 class Context {
  public:
-  explicit Context(const Globals& globals);
+  // `tls`: of the globals, from client_tls().
+  Context(const Globals& globals, std::shared_ptr<TlsContext> tls);
 
   Form form() const;  // a wrong --output was refused before
   const Globals& globals() const { return globals_; }
@@ -52,6 +58,8 @@ class Context {
   Result<std::string> edge() const;
   Result<std::string> serve() const;
   Result<std::string> token() const;
+  // The inference server's; empty where no file is named: it may ask for none.
+  Result<std::string> serve_token() const;
 
   // One JSON call; an answer of 400 or more is the server's error as ours.
   Task<Result<boost::json::value>> call(std::string method, std::string url, std::string token = "",
@@ -59,6 +67,9 @@ class Context {
   // The same at the hub, with the token.
   Task<Result<boost::json::value>> hub_call(std::string method, std::string path,
                                             std::string body = "");
+  // The same at the inference server, with its token.
+  Task<Result<boost::json::value>> serve_call(std::string method, std::string path,
+                                              std::string body = "");
   // A client of the account, with a key that the hub's API gives.
   Task<Result<blob_client::BlobClient>> blobs(std::string account);
   Task<Result<std::string>> account_key(std::string account);

@@ -25,7 +25,7 @@ void add(std::vector<std::string>& words, const std::string& flag, const std::st
   words.push_back(value);
 }
 
-std::vector<std::string> words_of(const std::string& what, const Place& place) {
+std::vector<std::string> words_of(Context& context, const std::string& what, const Place& place) {
   std::vector<std::string> words = {what};
   add(words, "--model", place.file);
   add(words, "--url", place.url);
@@ -36,6 +36,11 @@ std::vector<std::string> words_of(const std::string& what, const Place& place) {
   add(words, "--samples", options.samples);
   add(words, "--shape", options.shape);
   add(words, "--seed", std::to_string(options.seed));
+  // Files: what is in them stands in no argument.
+  add(words, "--ca", context.globals().ca);
+  add(words, "--client-certificate", context.globals().certificate);
+  add(words, "--client-key", context.globals().key);
+  add(words, "--token-file", context.globals().serve_token_file);
   return words;
 }
 
@@ -50,7 +55,7 @@ Result<Measured> run_with_progress(Context& context, const std::vector<std::stri
 Task<Result<int>> verify(Context& context) {
   CO_TRY(const Place place, co_await place_of(context, options, true));
   CO_TRY_VOID(check_file(place));
-  CO_TRY(const Measured done, run_with_progress(context, words_of("verify", place)));
+  CO_TRY(const Measured done, run_with_progress(context, words_of(context, "verify", place)));
   if (context.form() == Form::table || context.form() == Form::tsv) {
     context.print(done.result.at("outputs"), {{"OUTPUT", "output"},
                                               {"DATATYPE", "datatype"},
@@ -74,7 +79,7 @@ std::string number_in(const json::value& row, std::string_view field) {
 
 Task<Result<int>> bench(Context& context) {
   CO_TRY(const Place place, co_await place_of(context, options, true));
-  std::vector<std::string> words = words_of("bench", place);
+  std::vector<std::string> words = words_of(context, "bench", place);
   add(words, "--connections", std::to_string(options.connections));
   add(words, "--duration", options.duration);
   CO_TRY(const Measured done, run_with_progress(context, words));
@@ -104,7 +109,7 @@ Task<Result<int>> bench(Context& context) {
 Task<Result<int>> tune(Context& context) {
   CO_TRY(const Place place, co_await place_of(context, options, false));
   CO_TRY_VOID(check_file(place));
-  std::vector<std::string> words = words_of("tune", place);
+  std::vector<std::string> words = words_of(context, "tune", place);
   add(words, "--budget", options.budget);
   add(words, "--goal", options.goal);
   CO_TRY(Measured done, run_with_progress(context, words));
@@ -112,9 +117,10 @@ Task<Result<int>> tune(Context& context) {
   result["applied"] = false;
   result["kept_in"] = place.store;
   if (!place.url.empty() && !place.store.empty()) {
-    CO_TRY_VOID(co_await context.call("POST", place.base + "/api/v1/models/" +
-                                                  percent_encode(place.name) + "/versions/" +
-                                                  place.version + "/retune"));
+    CO_TRY_VOID(co_await context.call("POST",
+                                      place.base + "/api/v1/models/" + percent_encode(place.name) +
+                                          "/versions/" + place.version + "/retune",
+                                      place.token));
     result["applied"] = true;
   }
   if (!options.report.empty()) {

@@ -25,7 +25,8 @@ Result<std::string> server(Context& context, const MeasureOptions& options) {
   TRY(const std::string text, read_file(options.serve_data + "/run.json", 64 << 10));
   boost::system::error_code error;
   const json::value run = json::parse(text, error);
-  return "http://" + cell(run, "http", false);
+  const std::string scheme = cell(run, "scheme", false);
+  return (scheme.empty() ? "http" : scheme) + "://" + cell(run, "http", false);
 }
 
 // The folder of the models, as the running server says.
@@ -65,7 +66,8 @@ Task<Result<Place>> place_of(Context& context, const MeasureOptions& options, bo
   if (!base && names_file(options) && !served) co_return place;
   if (!base) co_return std::unexpected(base.error());
   place.base = *base;
-  auto answer = co_await context.call("GET", place.base + "/api/v1/models");
+  CO_TRY(place.token, context.serve_token());
+  auto answer = co_await context.call("GET", place.base + "/api/v1/models", place.token);
   if (!answer && names_file(options) && !served) co_return place;
   if (!answer) co_return std::unexpected(answer.error());
   CO_TRY(const json::array rows, list_of(*answer, "models"));

@@ -18,6 +18,7 @@ struct MeasureOptions {
 // Where a model is served, and where its file lies.
 struct Place {
   std::string base, url, name, version, file, store;  // url empty: nobody serves it
+  std::string token;                                  // that the server takes; may be empty
 };
 
 // The server's data directory, as given or as that of `holdfast up`.

@@ -23,8 +23,7 @@ const std::vector<Column> kColumns = {{"MODEL", "name"},    {"VERSION", "version
                                       {"DIGEST", "digest"}, {"REASON", "reason"}};
 
 Task<Result<json::array>> models(Context& context) {
-  CO_TRY(const std::string serve, context.serve());
-  CO_TRY(const json::value answer, co_await context.call("GET", serve + "/api/v1/models"));
+  CO_TRY(const json::value answer, co_await context.serve_call("GET", "/api/v1/models"));
   co_return list_of(answer, "models");
 }
 
@@ -42,9 +41,8 @@ Task<Result<int>> show(Context& context) {
   if (is_digest(options.name)) co_return co_await trace_digest(context, options.name);
   if (!options.version.empty())
     co_return co_await trace_version(context, options.name, options.version);
-  CO_TRY(const std::string serve, context.serve());
   CO_TRY(const json::value answer,
-         co_await context.call("GET", serve + "/v2/models/" + percent_encode(options.name)));
+         co_await context.serve_call("GET", "/v2/models/" + percent_encode(options.name)));
   context.print(answer, {{"MODEL", "name"},
                          {"VERSIONS", "versions"},
                          {"PLATFORM", "platform"},
@@ -61,23 +59,21 @@ Task<Result<int>> create(Context& context) {
   co_return kDone;
 }
 
-std::string version_url(const std::string& serve) {
-  return serve + "/api/v1/models/" + percent_encode(options.name) + "/versions/" +
+std::string version_path() {
+  return "/api/v1/models/" + percent_encode(options.name) + "/versions/" +
          percent_encode(options.version);
 }
 
 Task<Result<int>> remove(Context& context) {
   CO_TRY_VOID(context.confirm("delete version " + options.version + " of " + options.name));
-  CO_TRY(const std::string serve, context.serve());
-  CO_TRY_VOID(co_await context.call("DELETE", version_url(serve)));
+  CO_TRY_VOID(co_await context.serve_call("DELETE", version_path()));
   context.note("Version " + options.version + " of " + options.name + " is deleted.");
   co_return kDone;
 }
 
 // What was quarantined or refused may serve again.
 Task<Result<int>> release(Context& context) {
-  CO_TRY(const std::string serve, context.serve());
-  CO_TRY_VOID(co_await context.call("DELETE", version_url(serve) + "/hold"));
+  CO_TRY_VOID(co_await context.serve_call("DELETE", version_path() + "/hold"));
   context.note("Version " + options.version + " of " + options.name + " may serve again.");
   co_return kDone;
 }

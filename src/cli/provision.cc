@@ -37,7 +37,8 @@ Task<Result<void>> make_device(Context& context) {
 }  // namespace
 
 Task<Result<void>> provision_edge(const Globals& globals) {
-  Context context(globals);
+  CO_TRY(auto tls, client_tls(globals));
+  Context context(globals, std::move(tls));
   CO_TRY_VOID(co_await make_account(context));
   co_return co_await make_device(context);
 }

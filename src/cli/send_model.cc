@@ -21,7 +21,7 @@ Task<Result<json::value>> send_model(Context& context, std::string name, std::st
                                      std::string version, bool stage) {
   CO_TRY(const std::string serve, context.serve());
   if (version.empty()) {
-    CO_TRY(const json::value answer, co_await context.call("GET", serve + "/api/v1/models"));
+    CO_TRY(const json::value answer, co_await context.serve_call("GET", "/api/v1/models"));
     CO_TRY(const json::array known, list_of(answer, "models"));
     uint64_t next = 1;
     for (const json::value& row : known) {
@@ -37,6 +37,8 @@ Task<Result<json::value>> send_model(Context& context, std::string name, std::st
   http::ClientRequest request("PUT", serve + "/api/v1/models/" + percent_encode(name) +
                                          "/versions/" + percent_encode(version) +
                                          (stage ? "?stage=true" : ""));
+  CO_TRY(const std::string token, context.serve_token());
+  if (!token.empty()) request.headers.set("Authorization", "Bearer " + token);
   request.timeout = std::chrono::seconds(std::max(context.globals().timeout, 300u));
   request.file =
       http::FileRange{std::make_shared<Fd>(std::move(fd)), 0, static_cast<uint64_t>(info.st_size)};
@@ -50,6 +52,7 @@ Task<Result<json::value>> send_model(Context& context, std::string name, std::st
                                  ? std::string(why->as_string())
                                  : "status " + std::to_string(answer.status);
     co_return fail(answer.status == 409   ? Code::conflict
+                   : answer.status == 401 ? Code::unauthenticated
                    : answer.status == 403 ? Code::denied
                                           : Code::invalid_argument,
                    text);

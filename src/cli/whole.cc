@@ -85,7 +85,8 @@ Task<Result<int>> status(Context& context) {
   all["hub"] =
       co_await part(context, context.hub(), "/api/v1/status", "", context.token().value_or(""));
   all["edge"] = co_await part(context, edge, "/api/v1/status", "");
-  all["models"] = co_await part(context, context.serve(), "/api/v1/models", "models");
+  all["models"] = co_await part(context, context.serve(), "/api/v1/models", "models",
+                                context.serve_token().value_or(""));
   all["transforms"] = co_await part(context, edge, "/api/v1/transforms", "transforms");
   all["answers"] = co_await part(context, edge, "/api/v1/answers", "answers");
   all["uplink"] = co_await part(context, edge, "/api/v1/uplink", "shares");

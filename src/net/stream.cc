@@ -94,7 +94,7 @@ Task<Result<void>> Stream::handshake() {
 
 Task<Result<void>> Stream::handshake_server(std::shared_ptr<TlsContext> tls) {
   context_ = std::move(tls);
-  ssl_ = SSL_new(static_cast<SSL_CTX*>(context_->native()));
+  ssl_ = SSL_new(static_cast<SSL_CTX*>(context_->native().get()));
   SSL_set_fd(ssl_, socket_.native_handle());
   SSL_set_accept_state(ssl_);
   co_return co_await handshake();
@@ -102,7 +102,7 @@ Task<Result<void>> Stream::handshake_server(std::shared_ptr<TlsContext> tls) {
 
 Task<Result<void>> Stream::handshake_client(std::shared_ptr<TlsContext> tls, std::string host) {
   context_ = std::move(tls);
-  ssl_ = SSL_new(static_cast<SSL_CTX*>(context_->native()));
+  ssl_ = SSL_new(static_cast<SSL_CTX*>(context_->native().get()));
   SSL_set_fd(ssl_, socket_.native_handle());
   SSL_set_connect_state(ssl_);
   // An address is matched against the certificate's addresses, a name against its names (and sent

@@ -46,19 +46,9 @@ Result<void> trust(SSL_CTX* context, std::string_view pem) {
   return {};
 }
 
-}  // namespace
-
-TlsContext::~TlsContext() {
-  SSL_CTX_free(static_cast<SSL_CTX*>(context_));
-}
-
-Result<std::shared_ptr<TlsContext>> TlsContext::server(std::string_view certificate_chain_pem,
-                                                       std::string_view private_key_pem,
-                                                       std::string_view client_ca_pem) {
-  SSL_CTX* context = SSL_CTX_new(TLS_server_method());
-  std::shared_ptr<TlsContext> made(new TlsContext(context));
-  common(context);
-  const Bio chain = memory(certificate_chain_pem);
+// The leaf's certificate, those between it and the authority, and its key.
+Result<void> show(SSL_CTX* context, std::string_view chain_pem, std::string_view key_pem) {
+  const Bio chain = memory(chain_pem);
   bool first = true;
   while (true) {
     Certificate certificate(PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr), &X509_free);
@@ -70,33 +60,64 @@ Result<std::shared_ptr<TlsContext>> TlsContext::server(std::string_view certific
   }
   ERR_clear_error();
   if (first) return fail(Code::invalid_argument, "certificate: no PEM certificate in it");
-  const Bio key_text = memory(private_key_pem);
+  const Bio key_text = memory(key_pem);
   std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
       PEM_read_bio_PrivateKey(key_text.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
   if (!key || SSL_CTX_use_PrivateKey(context, key.get()) != 1 ||
       SSL_CTX_check_private_key(context) != 1) {
     return fail(Code::invalid_argument, openssl_error("private key"));
   }
+  return {};
+}
+
+std::shared_ptr<SSL_CTX> make(const SSL_METHOD* method) {
+  std::shared_ptr<SSL_CTX> context(SSL_CTX_new(method), &SSL_CTX_free);
+  common(context.get());
+  return context;
+}
+
+}  // namespace
+
+void TlsContext::become(const TlsContext& other) {
+  auto context = other.native();
+  const std::lock_guard lock(mutex_);
+  context_.swap(context);
+}
+
+std::shared_ptr<void> TlsContext::native() const {
+  const std::lock_guard lock(mutex_);
+  return context_;
+}
+
+Result<std::shared_ptr<TlsContext>> TlsContext::server(std::string_view certificate_chain_pem,
+                                                       std::string_view private_key_pem,
+                                                       std::string_view client_ca_pem) {
+  const auto context = make(TLS_server_method());
+  TRY_VOID(show(context.get(), certificate_chain_pem, private_key_pem));
+  std::shared_ptr<TlsContext> made(new TlsContext(context));
   if (client_ca_pem.empty()) return made;
-  TRY_VOID(trust(context, client_ca_pem));
-  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  TRY_VOID(trust(context.get(), client_ca_pem));
+  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   // Without one, OpenSSL refuses to resume the sessions of verified clients.
   static constexpr unsigned char kSession[] = "holdfast";
-  SSL_CTX_set_session_id_context(context, kSession, sizeof kSession - 1);
+  SSL_CTX_set_session_id_context(context.get(), kSession, sizeof kSession - 1);
   return made;
 }
 
-Result<std::shared_ptr<TlsContext>> TlsContext::client(std::string_view ca_pem) {
-  SSL_CTX* context = SSL_CTX_new(TLS_client_method());
+Result<std::shared_ptr<TlsContext>> TlsContext::client(std::string_view ca_pem,
+                                                       std::string_view certificate_chain_pem,
+                                                       std::string_view private_key_pem) {
+  const auto context = make(TLS_client_method());
   std::shared_ptr<TlsContext> made(new TlsContext(context));
-  common(context);
-  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
-  if (ca_pem.empty()) {
-    if (SSL_CTX_set_default_verify_paths(context) != 1)
-      return fail(Code::internal, openssl_error("trust store"));
-    return made;
+  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+  if (!certificate_chain_pem.empty()) {
+    TRY_VOID(show(context.get(), certificate_chain_pem, private_key_pem));
   }
-  TRY_VOID(trust(context, ca_pem));
+  if (!ca_pem.empty()) {
+    TRY_VOID(trust(context.get(), ca_pem));
+  } else if (SSL_CTX_set_default_verify_paths(context.get()) != 1) {
+    return fail(Code::internal, openssl_error("trust store"));
+  }
   return made;
 }
 

@@ -63,10 +63,11 @@ Result<Reading> reading_of(const std::string& statistics, std::string_view metri
   return fail(Code::internal, "the server's statistics cannot be read");
 }
 
-Task<Result<Reading>> read(std::string base, std::string url, std::string name,
+Task<Result<Reading>> read(ServerAccess access, std::string base, std::string url, std::string name,
                            std::string version) {
-  http::Client client;
-  http::ClientRequest stats("GET", url + "/stats"), metrics("GET", base + "/metrics");
+  http::Client client = client_of(access);
+  http::ClientRequest stats = request_to(access, "GET", url + "/stats"),
+                      metrics = request_to(access, "GET", base + "/metrics");
   CO_TRY(const auto first, co_await client.fetch(std::move(stats)));
   CO_TRY(const auto second, co_await client.fetch(std::move(metrics)));
   if (first.status != 200)
@@ -100,12 +101,13 @@ struct Caller {
   std::string error;
 };
 
-Task<void> call(const std::string& url, const std::vector<Sample>& samples, Clock::time_point end,
-                Caller& caller) {
-  http::Client client;
+Task<void> call(const ServerAccess& access, const std::string& url,
+                const std::vector<Sample>& samples, Clock::time_point end, Caller& caller) {
+  http::Client client = client_of(access);
   std::vector<http::ClientRequest> requests;
   requests.reserve(samples.size());
-  for (const Sample& sample : samples) requests.push_back(infer_request(url, views_of(sample)));
+  for (const Sample& sample : samples)
+    requests.push_back(infer_request(access, url, views_of(sample)));
   for (size_t i = 0; Clock::now() < end && caller.errors < 100; ++i) {
     http::ClientRequest request = requests[i % requests.size()];
     const auto start = Clock::now();
@@ -134,17 +136,18 @@ Stage client_stage(std::vector<double>& times) {
 
 }  // namespace
 
-Result<BenchFigures> bench(const std::string& base, const std::string& url, const std::string& name,
+Result<BenchFigures> bench(const ServerAccess& access, const std::string& base,
+                           const std::string& url, const std::string& name,
                            const std::string& version, const std::vector<Sample>& samples,
                            const BenchOptions& options) {
-  TRY(const Reading before, run_task(read(base, url, name, version)));
+  TRY(const Reading before, run_task(read(access, base, url, name, version)));
   const auto start = Clock::now();
   const auto end = start + options.duration;
   std::vector<Caller> callers(options.connections);
   std::vector<std::thread> threads;
   threads.reserve(callers.size());
   for (Caller& caller : callers)
-    threads.emplace_back([&] { run_task(call(url, samples, end, caller)); });
+    threads.emplace_back([&] { run_task(call(access, url, samples, end, caller)); });
   for (auto now = start; now < end; now = Clock::now()) {
     if (options.progress)
       options.progress(std::chrono::duration<double>(now - start) / options.duration);
@@ -152,7 +155,7 @@ Result<BenchFigures> bench(const std::string& base, const std::string& url, cons
   }
   for (std::thread& thread : threads) thread.join();
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  TRY(const Reading after, run_task(read(base, url, name, version)));
+  TRY(const Reading after, run_task(read(access, base, url, name, version)));
   BenchFigures out;
   std::vector<double> times;
   for (const Caller& caller : callers) {

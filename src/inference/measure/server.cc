@@ -105,15 +105,28 @@ Result<Served> served_in(const std::string& url, const std::string& body) try {
 
 }  // namespace
 
-Task<Result<Served>> ask_served(std::string url) {
-  http::Client client;  // ends before the context of its connections does
-  http::ClientRequest request("GET", url);
+http::Client client_of(const ServerAccess& access) {
+  http::ClientOptions options;
+  options.tls = access.tls;
+  return http::Client(std::move(options));
+}
+
+http::ClientRequest request_to(const ServerAccess& access, std::string method, std::string url) {
+  http::ClientRequest request(std::move(method), std::move(url));
+  if (!access.token.empty()) request.headers.set("Authorization", "Bearer " + access.token);
+  return request;
+}
+
+Task<Result<Served>> ask_served(ServerAccess access, std::string url) {
+  http::Client client = client_of(access);  // ends before the context of its connections does
+  http::ClientRequest request = request_to(access, "GET", url);
   CO_TRY(const auto answer, co_await client.fetch(std::move(request)));
   if (answer.status != 200) co_return error_of(answer);
   co_return served_in(url, answer.body);
 }
 
-http::ClientRequest infer_request(const std::string& url, const Inputs& inputs) {
+http::ClientRequest infer_request(const ServerAccess& access, const std::string& url,
+                                  const Inputs& inputs) {
   std::string data;
   json::array rows;
   for (const TensorView& input : inputs) {
@@ -129,7 +142,7 @@ http::ClientRequest infer_request(const std::string& url, const Inputs& inputs) 
   json::object head;
   head["inputs"] = std::move(rows);
   head["parameters"] = json::object{{"binary_data_output", true}};
-  http::ClientRequest request("POST", url + "/infer");
+  http::ClientRequest request = request_to(access, "POST", url + "/infer");
   request.body = json::serialize(head);
   request.headers.set("inference-header-content-length", std::to_string(request.body.size()));
   request.headers.set("content-type", "application/octet-stream");
@@ -155,13 +168,14 @@ Result<Outputs> read_answer(const http::Client::Whole& answer) {
 namespace {
 
 Task<Result<std::vector<Difference>>> verify_all(Model& raw, const std::vector<Sample>& samples,
+                                                 const ServerAccess& access,
                                                  const std::string& url) {
-  http::Client client;
+  http::Client client = client_of(access);
   std::vector<Difference> out;
   for (const Sample& sample : samples) {
     const Inputs inputs = views_of(sample);
     CO_TRY(const Outputs wanted, raw.run(inputs, {}));
-    http::ClientRequest request = infer_request(url, inputs);
+    http::ClientRequest request = infer_request(access, url, inputs);
     request.timeout = std::chrono::minutes(5);
     CO_TRY(const auto answer, co_await client.fetch(std::move(request), 1ull << 30));
     CO_TRY(const Outputs got, read_answer(answer));
@@ -173,8 +187,8 @@ Task<Result<std::vector<Difference>>> verify_all(Model& raw, const std::vector<S
 }  // namespace
 
 Result<std::vector<Difference>> verify(Model& raw, const std::vector<Sample>& samples,
-                                       const std::string& url) {
-  return run_task(verify_all(raw, samples, url));
+                                       const ServerAccess& access, const std::string& url) {
+  return run_task(verify_all(raw, samples, access, url));
 }
 
 }  // namespace holdfast::inference

@@ -13,22 +13,32 @@
 
 namespace holdfast::inference {
 
+// How the server is asked: null and empty where it wants nothing.
+struct ServerAccess {
+  std::shared_ptr<TlsContext> tls;
+  std::string token;
+};
+// A client that may be used until the caller's task ends, and a request that carries the token.
+http::Client client_of(const ServerAccess& access);
+http::ClientRequest request_to(const ServerAccess& access, std::string method, std::string url);
+
 // "http://127.0.0.1:8000/v2/models/digits/versions/3"
 struct Served {
   std::string url, platform;
   Signature signature;
 };
 // not_found: the server has no such model; unavailable; timed_out.
-Task<Result<Served>> ask_served(std::string url);
+Task<Result<Served>> ask_served(ServerAccess access, std::string url);
 
 // The request with all tensors binary, answers as well.
-http::ClientRequest infer_request(const std::string& url, const Inputs& inputs);
+http::ClientRequest infer_request(const ServerAccess& access, const std::string& url,
+                                  const Inputs& inputs);
 // The server's error as ours; internal: it does not answer as the protocol says.
 Result<Outputs> read_answer(const http::Client::Whole& answer);
 
 // Both answer every sample; by output, over all of them.
 Result<std::vector<Difference>> verify(Model& raw, const std::vector<Sample>& samples,
-                                       const std::string& url);
+                                       const ServerAccess& access, const std::string& url);
 
 struct Stage {
   std::string name;  // client, request, queue, input, infer, output
@@ -49,7 +59,8 @@ struct BenchFigures {
   std::string error;  // the last one
 };
 // `base` is the server, `url` the model in it. Requests of others meanwhile are in its stages.
-Result<BenchFigures> bench(const std::string& base, const std::string& url, const std::string& name,
+Result<BenchFigures> bench(const ServerAccess& access, const std::string& base,
+                           const std::string& url, const std::string& name,
                            const std::string& version, const std::vector<Sample>& samples,
                            const BenchOptions& options);
 
