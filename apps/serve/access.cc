@@ -4,9 +4,6 @@
 #include <array>
 
 #include "base/digest.h"
-#include "base/files.h"
-#include "identity/authority.h"
-#include "net/http/address.h"
 
 namespace holdfast {
 namespace {
@@ -15,47 +12,15 @@ constexpr std::array<std::string_view, 4> kOpen = {"/", "/healthz", "/v2/health/
                                                    "/v2/health/ready"};
 constexpr size_t kKnown = 256;
 
-Result<std::string> pem_file(const char* key, const std::string& path) {
-  auto text = read_file(path, 1 << 20);
-  if (!text) return std::unexpected(std::move(text).error().with_context(key));
-  return text;
-}
-
 }  // namespace
-
-Result<void> Access::open_tls(const ServeConfig& config) {
-  if (!config.tls) return {};
-  if (!config.tls->client_ca.empty()) {
-    TRY(client_ca_pem_, pem_file("tls.client-ca", config.tls->client_ca));
-  }
-  if (!config.tls->certificate.empty()) {
-    TRY(certificate_pem_, pem_file("tls.certificate", config.tls->certificate));
-    TRY(key_pem_, pem_file("tls.key", config.tls->key));
-  } else {
-    TRY_VOID(make_directories(config.data + "/pki", 0700));
-    TRY(const auto authority,
-        identity::Authority::open(config.data + "/pki", "holdfast-serve local CA", clock_));
-    identity::Subject subject;
-    subject.common_name = "holdfast-serve";
-    for (const char* name : {"localhost", "127.0.0.1", "::1"}) subject.add(name);
-    for (const std::string& door : {config.http, config.grpc}) {
-      if (door.empty()) continue;
-      TRY(const auto at, http::parse_host_port(door));
-      subject.add(at.host);
-    }
-    for (const std::string& name : config.tls->names) subject.add(name);
-    TRY(identity::Issued issued, authority->kept("serve", subject));
-    certificate_pem_ = std::move(issued.chain_pem);
-    key_pem_ = std::move(issued.key_pem);
-  }
-  TRY(tls_, TlsContext::server(certificate_pem_, key_pem_, client_ca_pem_));
-  return {};
-}
 
 Result<std::unique_ptr<Access>> Access::open(const ServeConfig& config, const Clock& clock) {
   std::unique_ptr<Access> made(new Access(clock));
-  if (auto opened = made->open_tls(config); !opened)
-    return std::unexpected(std::move(opened).error().with_context("tls"));
+  if (config.tls) {
+    auto opened = Certificates::open(config, clock);
+    if (!opened) return std::unexpected(std::move(opened).error().with_context("tls"));
+    made->certificates_ = std::move(*opened);
+  }
   if (!config.token_keys.empty()) {
     TRY(made->keys_, identity::ApiKeys::read(config.token_keys));
   }

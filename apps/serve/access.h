@@ -8,26 +8,23 @@
 #include <string>
 
 #include "base/clock.h"
+#include "certificates.h"
 #include "config.h"
 #include "identity/api_keys.h"
 #include "identity/token_verifier.h"
 #include "net/http/router.h"
-#include "net/tls.h"
 
 namespace holdfast {
 
 // Any thread may call.
 class Access {
  public:
-  // Reads what the configuration names. Without a certificate of its own the server gets one of the
-  // local CA in <data>/pki. `clock` must outlive it. not_found, invalid_argument: a file.
+  // Reads what the configuration names. Both must outlive it. not_found, invalid_argument: a file.
   static Result<std::unique_ptr<Access>> open(const ServeConfig& config, const Clock& clock);
 
-  // Null, and empty texts, where there is no TLS.
-  const std::shared_ptr<TlsContext>& tls() const { return tls_; }
-  const std::string& certificate_pem() const { return certificate_pem_; }
-  const std::string& key_pem() const { return key_pem_; }
-  const std::string& client_ca_pem() const { return client_ca_pem_; }
+  // Null where there is no TLS.
+  const Certificates* certificates() const { return certificates_.get(); }
+  std::shared_ptr<TlsContext> tls() const { return certificates_ ? certificates_->tls() : nullptr; }
 
   bool asks() const { return keys_.has_value() || verifier_ != nullptr; }  // for tokens
   // Whose the Authorization header is; "": there is none. unauthenticated; denied: a token without
@@ -39,12 +36,10 @@ class Access {
 
  private:
   explicit Access(const Clock& clock) : clock_(clock) {}
-  Result<void> open_tls(const ServeConfig& config);
   Result<identity::Claims> verified(const std::string& token) const;
 
   const Clock& clock_;
-  std::shared_ptr<TlsContext> tls_;
-  std::string certificate_pem_, key_pem_, client_ca_pem_;
+  std::unique_ptr<Certificates> certificates_;
   std::optional<identity::ApiKeys> keys_;
   std::unique_ptr<identity::TokenVerifier> verifier_;
   mutable std::mutex mutex_;

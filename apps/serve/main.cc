@@ -83,10 +83,10 @@ Result<void> run(const ServeConfig& config) {
     inference::GrpcOptions grpc_options{.address = config.grpc,
                                         .version = options.version,
                                         .uploads = options.uploads,
-                                        .max_model = options.max_model,
-                                        .certificate_pem = access->certificate_pem(),
-                                        .key_pem = access->key_pem(),
-                                        .client_ca_pem = access->client_ca_pem()};
+                                        .max_model = options.max_model};
+    if (access->certificates()) {
+      grpc_options.certificates = [&of = *access->certificates()] { return of.current(); };
+    }
     if (access->asks()) {
       grpc_options.caller = [&access = *access](std::string_view authorization) {
         return access.caller(authorization);
@@ -100,8 +100,9 @@ Result<void> run(const ServeConfig& config) {
     grpc = std::move(*started);
   }
   if (!config.local.empty()) {
-    auto started = inference::LocalDoor::start(runtime, *repository,
-                                               {.path = config.local, .users = config.local_users});
+    auto started = inference::LocalDoor::start(
+        runtime, *repository,
+        {.path = config.local, .users = config.local_users});
     if (!started) {
       stop(std::chrono::seconds(0));
       return std::unexpected(std::move(started).error());

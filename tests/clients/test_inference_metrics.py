@@ -2,6 +2,7 @@
 import contextlib
 import json
 import pathlib
+import shutil
 import socket
 import subprocess
 import threading
@@ -13,6 +14,7 @@ import numpy
 import pytest
 import tritonclient.http as triton
 from serve_support import Serve, scale_model
+from test_inference_doors import READER, store
 from tritonclient.utils import InferenceServerException
 
 
@@ -31,12 +33,13 @@ def tensor(rows: int, columns: int = 2) -> triton.InferInput:
 
 
 class Prometheus:
-    def __init__(self, folder: pathlib.Path, target: str):
+    def __init__(self, folder: pathlib.Path, target: str, **how):
+        """`how`: more of the scrape's configuration."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{free.getsockname()[1]}"
         (folder / "prometheus.yml").write_text(json.dumps(
-            {"scrape_configs": [{"job_name": "serve", "scrape_interval": "200ms", "scrape_timeout": "200ms", "static_configs": [{"targets": [target]}]}]}))
+            {"scrape_configs": [{"job_name": "serve", "scrape_interval": "200ms", "scrape_timeout": "200ms", "static_configs": [{"targets": [target]}], **how}]}))
         self.command = ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/tsdb", f"--web.listen-address={self.address}"]
         self.log = folder / "prometheus.log"
 
@@ -100,6 +103,27 @@ def test_prometheus_scrapes_what_clients_did(serve, tmp_path):
             assert prometheus.ask("process_resident_memory_bytes")[()] > 1 << 20
             client.infer("b", [tensor(1)])
             prometheus.until("nv_inference_request_success", lambda rows: rows[("b", "1")] == 1)
+
+
+def test_it_is_debians_own():
+    for program in ("prometheus", "promtool"):
+        owner = subprocess.run(["dpkg-query", "--search", pathlib.Path(shutil.which(program)).resolve()], capture_output=True, text=True, timeout=30)
+        assert owner.stdout.startswith("prometheus: "), owner
+
+
+def test_prometheus_scrapes_over_tls_with_a_token(tmp_path):
+    (tmp_path / "keys").write_text(f"prometheus reader {READER}\n")
+    (tmp_path / "token").write_text(READER)
+    serve = Serve(tmp_path, {"tls": {}, "tokens": {"keys": "keys"}})
+    store(serve.data)
+    (tmp_path / "wrong").mkdir()
+    with serve.running() as running:
+        tls = {"scheme": "https", "tls_config": {"ca_file": str(serve.data / "pki/ca.crt")}}
+        with Prometheus(tmp_path / "wrong", running.address, **tls).running() as prometheus:
+            prometheus.until("up", lambda rows: set(rows.values()) == {0})  # without a token
+        with Prometheus(tmp_path, running.address, **tls, authorization={"credentials_file": str(tmp_path / "token")}).running() as prometheus:
+            prometheus.until("up", lambda rows: set(rows.values()) == {1})
+            assert prometheus.until("nv_inference_request_success", bool) == {("scale", "1"): 0}
 
 
 def test_promtool_finds_the_page_well_formed(serve):

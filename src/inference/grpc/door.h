@@ -47,7 +47,7 @@ grpc::ServerUnaryReactor* answer(Door& door, Task<Result<void>> work);
 // Answers at once.
 grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context, const Result<void>& done);
 
-// One request, of a call of its own or of a stream. `context` gives the deadline and tells whether
+// One request of a stream. `context` gives the deadline and tells whether
 // the client has gone.
 Task<Result<void>> infer(Door& door, const grpc::CallbackServerContext& context,
                          const pb::ModelInferRequest& request, pb::ModelInferResponse& response);
@@ -63,6 +63,9 @@ Task<Result<void>> guarded(Task<Result<void>> work);
 // Requests as bytes: what can not be read has its answer as every other request.
 using StreamReactor = grpc::ServerBidiReactor<grpc::ByteBuffer, pb::ModelStreamInferResponse>;
 StreamReactor* start_stream(Door& door, grpc::CallbackServerContext* context);
+
+// Null options.certificates: plain. The server must end before it.
+std::shared_ptr<grpc::ServerCredentials> credentials_of(const GrpcOptions& options);
 
 std::unique_ptr<grpc::Service> make_inference_service(Door& door);
 std::unique_ptr<grpc::Service> make_health_service(Door& door);

@@ -14,21 +14,12 @@ struct GrpcServer::State {
         health(grpc_door::make_health_service(door)) {}
   grpc_door::Door door;
   std::unique_ptr<grpc::Service> inference, health;
+  std::shared_ptr<grpc::ServerCredentials> credentials;
   std::unique_ptr<grpc::Server> server;  // before the services, which it uses, in destruction
   std::string address;
 };
 
 namespace {
-
-std::shared_ptr<grpc::ServerCredentials> credentials(const GrpcOptions& options) {
-  if (options.certificate_pem.empty()) return grpc::InsecureServerCredentials();
-  grpc::SslServerCredentialsOptions tls(
-      options.client_ca_pem.empty() ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
-                                    : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  tls.pem_root_certs = options.client_ca_pem;
-  tls.pem_key_cert_pairs.push_back({options.key_pem, options.certificate_pem});
-  return grpc::SslServerCredentials(tls);
-}
 
 void log_line(gpr_log_func_args* args) {
   if (args->severity == GPR_LOG_SEVERITY_ERROR)
@@ -54,7 +45,8 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(Runtime& runtime, Reposito
   const GrpcOptions& wanted = state->door.options;
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort(wanted.address, credentials(wanted), &port);
+  state->credentials = grpc_door::credentials_of(wanted);
+  builder.AddListeningPort(wanted.address, state->credentials, &port);
   builder.RegisterService(state->inference.get());
   builder.RegisterService(state->health.get());
   builder.SetMaxReceiveMessageSize(wanted.max_message);

@@ -12,6 +12,12 @@
 
 namespace holdfast::inference {
 
+struct GrpcCertificates {
+  std::string certificate_pem, key_pem;
+  std::string client_ca_pem;  // not empty: clients need a certificate of it
+  bool operator==(const GrpcCertificates&) const = default;
+};
+
 struct GrpcOptions {
   std::string address = "127.0.0.1:8001";  // "HOST:PORT"; port 0 picks a free one
   std::string version;                     // of the program
@@ -19,8 +25,9 @@ struct GrpcOptions {
   uint64_t max_model = 2ull << 30;         // bytes
   int max_message = 64 << 20;              // bytes; RESOURCE_EXHAUSTED over it
   size_t max_memory = 512 << 20;           // of all messages on their way
-  std::string certificate_pem, key_pem;    // empty: plain
-  std::string client_ca_pem;               // not empty: clients need a certificate of it
+  // Empty: plain. Else asked at each connection, on any thread: another one counts from then on,
+  // but whether clients need a certificate is as at the start.
+  std::function<std::shared_ptr<const GrpcCertificates>()> certificates;
   // Whose a call's `authorization` is ("": it has none); unauthenticated, denied. Empty: whoever
   // calls is an admin. Health is not asked for it.
   std::function<Result<http::Principal>(std::string_view authorization)> caller;
