@@ -23,6 +23,7 @@ void run_singly(Waiting& waiting) {
   waiting.outcome.answer = run(*waiting.loaded.model, waiting.inputs, waiting.outputs);
   waiting.outcome.timing.infer = (Clock::now() - start).count();
   waiting.outcome.merged = 1;
+  waiting.outcome.ran = start;
   waiting.loaded.statistics.executed(1, waiting.outcome.timing.infer);
   if (waiting.outcome.answer)
     waiting.loaded.queue.curve.learn(waiting.rows, waiting.outcome.timing.infer);
@@ -74,7 +75,9 @@ Execution execute(const std::vector<Waiting*>& batch, bool prove) {
     for (size_t i = 0; i < batch.size(); ++i) {
       Outcome& outcome = batch[i]->outcome;
       outcome.answer = std::move((*together)[i]);
+      timing.queue = outcome.timing.queue;
       outcome.timing = timing;
+      outcome.ran = start;
       outcome.merged = batch.size();
     }
     return finish();

@@ -84,6 +84,7 @@ Task<Result<std::vector<Tensor>>> run_model(Repository& repository, Loaded& load
     outcome.answer = loaded.model->run(inputs, outputs);
     outcome.timing.infer = (Clock::now() - arrived).count();
     outcome.merged = 1;
+    outcome.ran = arrived;
     loaded.statistics.executed(1, outcome.timing.infer);
     if (outcome.answer) loaded.queue.curve.learn(rows_of(inputs), outcome.timing.infer);
   } else {
@@ -91,7 +92,12 @@ Task<Result<std::vector<Tensor>>> run_model(Repository& repository, Loaded& load
   }
   if (pass != Breaker::Pass::refused) judge(loaded, pass, outcome);
   outcome.timing.request = (Clock::now() - arrived).count();
-  if (options.report) *options.report = {.timing = outcome.timing, .begun = arrived};
+  if (options.report)
+    *options.report = {.timing = outcome.timing,
+                       .begun = arrived,
+                       .ran = outcome.ran,
+                       .merged = outcome.merged,
+                       .answered = outcome.answer.has_value()};
   Statistics& statistics = loaded.statistics;
   statistics.last_ms.store(now_ms(), std::memory_order_relaxed);
   if (outcome.answer) {

@@ -28,7 +28,10 @@ struct SchedulerOptions {
 // What became of one request, for whoever asks.
 struct RunReport {
   Timing timing;
-  MonoTime begun{};  // when the run was asked for
+  MonoTime begun{};       // when the run was asked for
+  MonoTime ran{};         // when it began, its inputs' merging included
+  size_t merged = 0;      // requests in it; 0: it was not begun
+  bool answered = false;  // by the model
 };
 
 struct RunOptions {
@@ -44,6 +47,7 @@ struct RunOptions {
 struct Outcome {
   Result<Outputs> answer = fail(Code::internal, "not run");
   Timing timing;      // without the whole
+  MonoTime ran{};     // when the run began
   size_t merged = 0;  // requests in the run; 0: it was not begun
 };
 

@@ -124,7 +124,7 @@ TEST_P(ClientsTest, EveryCallerGetsExactlyItsRows) {
     return {};
   };
   Scheduler scheduler({.lanes = GetParam(), .queue = 64});
-  std::atomic<int> wrong{0};
+  std::atomic<int> wrong{0}, untold{0};
   std::vector<std::thread> clients;
   for (unsigned client = 0; client < 16; ++client) {
     clients.emplace_back([&, client] {
@@ -137,11 +137,14 @@ TEST_P(ClientsTest, EveryCallerGetsExactlyItsRows) {
         if (!outcome.answer || values_of(outcome) != values ||
             outcome.answer->at(0).shape != std::vector<int64_t>{int64_t(values.size() / 2), 2})
           ++wrong;
+        // Also where it was merged with others.
+        if (outcome.timing.queue <= 0 || outcome.ran == MonoTime()) ++untold;
       }
     });
   }
   for (std::thread& client : clients) client.join();
   EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(untold, 0) << "how long they waited, and when they ran";
   const Totals totals = served.loaded.statistics.read();
   EXPECT_LT(totals.executions, 16u * 60 / 2) << "nothing was merged";
   EXPECT_EQ(served.loaded.statistics.pending.load(), 0);
