@@ -61,10 +61,6 @@ struct EdgeOverrides {
 Result<EdgeConfig> parse_edge_config(const std::string& text, const std::string& source,
                                      const EdgeOverrides& overrides = {});
 
-// The value of a reference: "file:PATH" (its trimmed text) or "env:NAME". invalid_argument for
-// anything else, so that no secret stands in a configuration.
-Result<std::string> resolve_secret(const std::string& reference, const std::string& folder);
-
 // `hostname:`, `containers:` and `processes:` of `top`, and `mqtt:` of `listen`.
 Result<void> read_modules(YamlMap& top, YamlMap& listen, EdgeConfig& config);
 // The section `hub:` of `top`.

@@ -1,3 +1,4 @@
+#include "base/secret.h"
 #include "config.h"
 #include "net/http/address.h"
 

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/secret.h"
+
 namespace holdfast {
 namespace {
 

@@ -164,6 +164,7 @@ Result<ServeConfig> parse_serve_config(const std::string& text, const std::strin
   TRY_VOID(tuning.finish());
   TRY_VOID(read_canary(map, config.care.trial));
   TRY_VOID(read_capture(map, source, config.capture));
+  TRY_VOID(read_traces(map, source, config.traces));
   TRY_VOID(parse_access(map, source, config));
   TRY(config.uploads, map.flag_or("uploads", true));
   TRY(config.plain_http_beyond_loopback, map.flag_or("plain_http_beyond_loopback", false));

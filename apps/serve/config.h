@@ -6,9 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "base/result.h"
+#include "base/yaml.h"
 #include "inference/capture.h"
 #include "inference/entry.h"
+#include "inference/traces/exporter.h"
 
 namespace holdfast {
 
@@ -37,6 +38,7 @@ struct ServeConfig {
   std::string token_keys;                        // a file of keys, as identity/api_keys.h has it
   std::string token_issuer, token_issuer_key;    // whose tokens are taken, and its public key
   inference::CaptureOptions capture;             // what is written of requests, as a sample
+  inference::TraceOptions traces;                // where spans go, and of which requests
   inference::Care care;                          // what is done about models that fail
   bool tune = false;                             // models that were never measured here, by itself
   std::chrono::milliseconds tune_budget{10000};  // each
@@ -50,5 +52,7 @@ struct ServeConfig {
 // --plain-http-beyond-loopback`, then HOLDFAST_SERVE_DATA, _MODELS, _LISTEN, _GRPC, then the file.
 Result<ServeConfig> read_serve_config(int argc, char** argv);
 Result<ServeConfig> parse_serve_config(const std::string& text, const std::string& source);
+// The section `traces:`; files and secrets are relative to `source`'s folder.
+Result<void> read_traces(YamlMap& map, const std::string& source, inference::TraceOptions& traces);
 
 }  // namespace holdfast

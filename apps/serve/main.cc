@@ -59,7 +59,12 @@ Result<void> run(const ServeConfig& config) {
     TRY(capture, inference::Capture::open(config.capture, clock));
     repository->observers = {capture.get()};
   }
+  std::unique_ptr<inference::Tracer> tracer;
+  if (!config.traces.endpoint.empty()) {
+    TRY(tracer, inference::Tracer::open(config.traces, clock));
+  }
   inference::ServeOptions options;
+  options.tracer = tracer.get();
   options.version = kVersion;
   options.platform = engine.platform();
   options.uploads = config.uploads;
@@ -83,7 +88,8 @@ Result<void> run(const ServeConfig& config) {
     inference::GrpcOptions grpc_options{.address = config.grpc,
                                         .version = options.version,
                                         .uploads = options.uploads,
-                                        .max_model = options.max_model};
+                                        .max_model = options.max_model,
+                                        .tracer = tracer.get()};
     if (access->certificates()) {
       grpc_options.certificates = [&of = *access->certificates()] { return of.current(); };
     }
@@ -102,7 +108,7 @@ Result<void> run(const ServeConfig& config) {
   if (!config.local.empty()) {
     auto started = inference::LocalDoor::start(
         runtime, *repository,
-        {.path = config.local, .users = config.local_users});
+        {.path = config.local, .users = config.local_users, .tracer = tracer.get()});
     if (!started) {
       stop(std::chrono::seconds(0));
       return std::unexpected(std::move(started).error());

@@ -56,8 +56,8 @@ Result<std::string> daemon_of(const std::string& text, const std::string& source
       {"answers", "edge"},  {"serve", "edge"},
       {"models", "serve"},  {"threads", "serve"},
       {"uploads", "serve"}, {"plain_http_beyond_loopback", "serve"},
-      {"domain", "hub"},    {"database", "hub"},
-      {"objects", "hub"}};
+      {"traces", "serve"},  {"domain", "hub"},
+      {"database", "hub"},  {"objects", "hub"}};
   for (const auto& [key, daemon] : kTells) {
     if (map.has(key)) return std::string(daemon);
   }

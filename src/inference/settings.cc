@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 
 #include "base/log.h"
+#include "inference/traces/exporter.h"
 
 namespace holdfast::inference {
 
@@ -69,21 +71,26 @@ Result<void> change_text(std::string_view key, std::string_view value) {
                                      "of JSON an event");
 }
 
-const TraceSettings& trace_settings() {
-  static const TraceSettings settings = {{"trace_file", {""}},     {"trace_level", {"OFF"}},
-                                         {"trace_rate", {"1000"}}, {"trace_count", {"-1"}},
-                                         {"log_frequency", {"0"}}, {"trace_mode", {"triton"}}};
-  return settings;
+TraceSettings trace_settings(const TraceOptions* traces) {
+  const double sample = traces == nullptr ? 0.1 : traces->sample;
+  const std::string rate = std::to_string(sample > 0 ? std::llround(100 / sample) : 0);
+  return {
+      {"trace_file", {""}},     {"trace_level", {traces == nullptr ? "OFF" : "TIMESTAMPS"}},
+      {"trace_rate", {rate}},   {"trace_count", {"-1"}},
+      {"log_frequency", {"0"}}, {"trace_mode", {traces == nullptr ? "triton" : "opentelemetry"}}};
 }
 
-Result<void> change_trace(std::string_view key, const std::vector<std::string>& values) {
+Result<void> change_trace(const TraceOptions* traces, std::string_view key,
+                          const std::vector<std::string>& values) {
+  const TraceSettings settings = trace_settings(traces);
   const auto found =
-      std::ranges::find_if(trace_settings(), [key](const auto& row) { return row.first == key; });
-  if (found == trace_settings().end())
+      std::ranges::find_if(settings, [key](const auto& row) { return row.first == key; });
+  if (found == settings.end())
     return fail(Code::invalid_argument, "'" + std::string(key) + "' is not a trace setting");
   if (!values.empty() && values != found->second)
-    return fail(Code::unsupported,
-                "traces are not offered: '" + std::string(key) + "' stays as it is");
+    return fail(Code::unsupported, "'" + std::string(key) +
+                                       "' stays as it is: requests are traced as the server's "
+                                       "configuration says (traces)");
   return {};
 }
 

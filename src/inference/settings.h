@@ -11,6 +11,8 @@
 
 namespace holdfast::inference {
 
+struct TraceOptions;
+
 // The program's log has one level; these are its names in the protocol.
 struct LogSettings {
   bool info = true, warning = true, error = true;
@@ -28,11 +30,13 @@ Result<void> change_flag(LogSettings& settings, std::string_view key, bool value
 Result<void> change_number(LogSettings& settings, std::string_view key, int64_t value);
 Result<void> change_text(std::string_view key, std::string_view value);
 
-// Requests are counted and timed in the metrics, but no traces are written: the level is OFF.
+// As Triton tells them: its mode is opentelemetry where requests are traced, one in trace_rate of
+// those whose callers have no trace (0: none of them). Null: nothing is, and the level is OFF.
 using TraceSettings = std::vector<std::pair<std::string, std::vector<std::string>>>;
-const TraceSettings& trace_settings();
-// unsupported unless it is what holds already, or nothing (the default); invalid_argument: no such
-// setting.
-Result<void> change_trace(std::string_view key, const std::vector<std::string>& values);
+TraceSettings trace_settings(const TraceOptions* traces);
+// As with Triton in that mode, nothing can be changed while the server runs: unsupported unless it
+// is what holds already, or nothing (the default); invalid_argument: no such setting.
+Result<void> change_trace(const TraceOptions* traces, std::string_view key,
+                          const std::vector<std::string>& values);
 
 }  // namespace holdfast::inference

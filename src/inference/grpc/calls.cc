@@ -87,6 +87,32 @@ Task<Result<void>> guarded(Task<Result<void>> work) {
 
 namespace {
 
+constexpr std::string_view kUnary = "inference.GRPCInferenceService/ModelInfer",
+                           kStream = "inference.GRPCInferenceService/ModelStreamInfer";
+
+TracePtr begin_trace(const Door& door, const grpc::CallbackServerContext& context,
+                     std::string_view call) {
+  if (door.options.tracer == nullptr) return nullptr;
+  const auto& metadata = context.client_metadata();
+  const auto text = [&metadata](const char* key) {
+    std::string out;
+    const auto [from, to] = metadata.equal_range(key);
+    for (auto it = from; it != to; ++it)
+      (out += out.empty() ? "" : ",") += std::string_view(it->second.data(), it->second.size());
+    return out;
+  };
+  return door.options.tracer->begin(TracedDoor::grpc, call, text("traceparent"),
+                                    text("tracestate"));
+}
+
+void end_trace(TracePtr trace, const Result<void>& done) {
+  if (!trace) return;
+  if (done)
+    trace->answered(0);
+  else
+    trace->failed(to_status(done.error()).error_code(), done.error());
+}
+
 struct Begun {
   Route route;
   LoadedPtr loaded;  // what was parsed refers to it
@@ -96,7 +122,7 @@ struct Begun {
 };
 
 Result<Begun> begin(const grpc::CallbackServerContext& context,
-                    const pb::ModelInferRequest& request, Route route) {
+                    const pb::ModelInferRequest& request, Route route, RequestTrace* trace) {
   const MonoTime start = std::chrono::steady_clock::now();
   Begun begun;
   begun.loaded = route.loaded;
@@ -107,6 +133,7 @@ Result<Begun> begin(const grpc::CallbackServerContext& context,
   begun.options.id = request.id();
   begun.start = start;
   begun.options.abandoned = [&context] { return context.IsCancelled(); };
+  if (trace) trace->routed(*begun.loaded, request.id());
   return begun;
 }
 
@@ -117,9 +144,10 @@ bool has_pictures(const Begun& begun) {
 }
 
 Task<Result<void>> finish(Door& door, Begun begun, const pb::ModelInferRequest& request,
-                          pb::ModelInferResponse& response) {
-  RunReport report;
-  if (begun.parsed.timing) begun.options.report = &report;
+                          pb::ModelInferResponse& response, RequestTrace* trace) {
+  RunReport own;
+  RunReport& report = trace ? *trace->report() : own;
+  if (begun.parsed.timing || trace) begun.options.report = &report;
   if (begun.loaded->pictures) {
     CO_TRY_VOID(co_await door.repository.pictures().run(
         *begun.loaded->pictures, begun.loaded->accepts, begun.options.deadline, begun.parsed.inputs,
@@ -128,6 +156,7 @@ Task<Result<void>> finish(Door& door, Begun begun, const pb::ModelInferRequest& 
   CO_TRY(const std::vector<Tensor> outputs,
          co_await run_routed(door.repository, begun.route, begun.parsed.inputs,
                              begun.parsed.outputs, begun.options));
+  if (trace && begun.route.loaded != begun.loaded) trace->routed(*begun.route.loaded, request.id());
   CO_TRY_VOID(write(*begun.route.loaded, request, begun.parsed, outputs, response));
   if (!begun.parsed.timing) co_return Result<void>();
   for (const auto& [name, us] : stages_until_now(report, begun.start))
@@ -135,30 +164,53 @@ Task<Result<void>> finish(Door& door, Begun begun, const pb::ModelInferRequest& 
   co_return Result<void>();
 }
 
+Task<Result<void>> route_and_run(Door& door, const grpc::CallbackServerContext& context,
+                                 const pb::ModelInferRequest& request,
+                                 pb::ModelInferResponse& response, RequestTrace* trace) {
+  CO_TRY(const int64_t version, parse_version(request.model_version()));
+  CO_TRY(Route route, co_await route_to(door.repository, request.model_name(), version));
+  CO_TRY(Begun begun, begin(context, request, std::move(route), trace));
+  co_return co_await finish(door, std::move(begun), request, response, trace);
+}
+
+Task<Result<void>> traced(TracePtr trace, Task<Result<void>> work) {
+  auto done = co_await guarded(std::move(work));
+  end_trace(std::move(trace), done);
+  co_return done;
+}
+
 }  // namespace
 
 Task<Result<void>> infer(Door& door, const grpc::CallbackServerContext& context,
                          const pb::ModelInferRequest& request, pb::ModelInferResponse& response) {
-  CO_TRY(const int64_t version, parse_version(request.model_version()));
-  CO_TRY(Route route, co_await route_to(door.repository, request.model_name(), version));
-  CO_TRY(Begun begun, begin(context, request, std::move(route)));
-  co_return co_await finish(door, std::move(begun), request, response);
+  TracePtr trace = begin_trace(door, context, kStream);
+  auto work = route_and_run(door, context, request, response, trace.get());
+  return trace ? traced(std::move(trace), std::move(work)) : std::move(work);
 }
 
 grpc::ServerUnaryReactor* answer_infer(Door& door, grpc::CallbackServerContext* context,
                                        const pb::ModelInferRequest* request,
                                        pb::ModelInferResponse* response) {
+  TracePtr trace = begin_trace(door, *context, kUnary);
+  const auto refuse = [&](Error why) {
+    const Result<void> done = std::unexpected(std::move(why));
+    end_trace(std::move(trace), done);
+    return answer(context, done);
+  };
   const auto version = parse_version(request->model_version());
-  if (!version) return answer(context, std::unexpected(version.error()));
+  if (!version) return refuse(version.error());
   auto route = find_route(door.repository, request->model_name(), *version);
-  if (!route && route.error().reason() == kEvictedReason)
-    return answer(door, infer(door, *context, *request, *response));
-  if (!route) return answer(context, std::unexpected(std::move(route).error()));
-  auto begun = begin(*context, *request, std::move(*route));
-  if (!begun) return answer(context, std::unexpected(std::move(begun).error()));
+  if (!route && route.error().reason() == kEvictedReason) {
+    auto work = route_and_run(door, *context, *request, *response, trace.get());
+    return answer(door, trace ? traced(std::move(trace), std::move(work)) : std::move(work));
+  }
+  if (!route) return refuse(std::move(route).error());
+  auto begun = begin(*context, *request, std::move(*route), trace.get());
+  if (!begun) return refuse(std::move(begun).error());
   const bool quick = !begun->route.trial && !has_pictures(*begun) &&
                      is_quick(*begun->loaded, begun->parsed.inputs);
-  auto work = finish(door, std::move(*begun), *request, *response);
+  auto run = finish(door, std::move(*begun), *request, *response, trace.get());
+  auto work = trace ? traced(std::move(trace), std::move(run)) : std::move(run);
   // Another thread would cost more than the run.
   if (quick) return answer(context, run_task(guarded(std::move(work))));
   return answer(door, std::move(work));

@@ -40,9 +40,10 @@ Task<Result<void>> load_model(Door& door, const pb::RepositoryModelLoadRequest& 
 Result<void> trace_setting(Door& door, const pb::TraceSettingRequest& request,
                            pb::TraceSettingResponse& response) {
   if (!request.model_name().empty()) TRY_VOID(door.repository.find(request.model_name()));
+  const TraceOptions* traces = door.options.tracer ? &door.options.tracer->options() : nullptr;
   for (const auto& [key, value] : request.settings())
-    TRY_VOID(change_trace(key, {value.value().begin(), value.value().end()}));
-  for (const auto& [key, values] : trace_settings()) {
+    TRY_VOID(change_trace(traces, key, {value.value().begin(), value.value().end()}));
+  for (const auto& [key, values] : trace_settings(traces)) {
     auto& setting = (*response.mutable_settings())[key];
     for (const std::string& value : values) setting.add_value(value);
   }

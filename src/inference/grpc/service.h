@@ -8,6 +8,7 @@
 #include <string>
 
 #include "inference/repository.h"
+#include "inference/traces/tracer.h"
 #include "net/http/message.h"
 
 namespace holdfast::inference {
@@ -31,6 +32,7 @@ struct GrpcOptions {
   // Whose a call's `authorization` is ("": it has none); unauthenticated, denied. Empty: whoever
   // calls is an admin. Health is not asked for it.
   std::function<Result<http::Principal>(std::string_view authorization)> caller;
+  Tracer* tracer = nullptr;  // null: nothing is traced
 };
 
 class GrpcServer {

@@ -54,9 +54,9 @@ Answer set_logging(http::Request& request) {
   co_return log_answer();
 }
 
-http::Response trace_answer() {
+http::Response trace_answer(const TraceOptions* traces) {
   json::object out;
-  for (const auto& [key, values] : trace_settings()) {
+  for (const auto& [key, values] : trace_settings(traces)) {
     // The level alone is a list.
     if (key == "trace_level")
       out[key] = json::array(values.begin(), values.end());
@@ -66,7 +66,7 @@ http::Response trace_answer() {
   return http::Response(200, "application/json", json::serialize(out));
 }
 
-Answer trace(Repository& repository, http::Request& request) {
+Answer trace(Repository& repository, const TraceOptions* traces, http::Request& request) {
   if (const auto name = request.param("model"); !name.empty()) CO_TRY_VOID(repository.find(name));
   CO_TRY(const std::string body, co_await read_all(*request.body, 64 << 10));
   CO_TRY(const json::object asked, object_in(body));
@@ -77,9 +77,9 @@ Answer trace(Repository& repository, http::Request& request) {
       for (const json::value& item : value.is_array() ? value.as_array() : one)
         values.push_back(item.is_string() ? std::string(item.as_string()) : json::serialize(item));
     }
-    CO_TRY_VOID(change_trace(key, values));
+    CO_TRY_VOID(change_trace(traces, key, values));
   }
-  co_return trace_answer();
+  co_return trace_answer(traces);
 }
 
 }  // namespace
@@ -91,8 +91,9 @@ void mount_control(http::Router& router, Repository& repository, const ServeOpti
   router.add("POST", "/v2/logging", options.admin,
              [](http::Request& request) { return set_logging(request); });
   for (const char* path : {"/v2/trace/setting", "/v2/models/{model}/trace/setting"}) {
-    const auto handler = [&repository](http::Request& request) {
-      return trace(repository, request);
+    const TraceOptions* traces = options.tracer ? &options.tracer->options() : nullptr;
+    const auto handler = [&repository, traces](http::Request& request) {
+      return trace(repository, traces, request);
     };
     router.add("GET", path, Role::anonymous, handler);
     router.add("POST", path, options.admin, handler);

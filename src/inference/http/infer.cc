@@ -10,7 +10,8 @@ namespace {
 
 constexpr uint64_t kInferLimit = 64 << 20;
 
-Task<Result<http::Response>> infer(Repository& repository, http::Request& request) {
+Task<Result<http::Response>> infer(Repository& repository, http::Request& request,
+                                   RequestTrace* trace) {
   const MonoTime start = std::chrono::steady_clock::now();
   CO_TRY(const int64_t version, parse_version(request.param("version")));
   CO_TRY(Route route, co_await route_to(repository, std::string(request.param("model")), version));
@@ -30,16 +31,19 @@ Task<Result<http::Response>> infer(Repository& repository, http::Request& reques
   wanted.reserve(parsed.outputs.size());
   for (const RequestedOutput& output : parsed.outputs) wanted.push_back(output.name);
   CO_TRY(RunOptions options, run_options(request, start, parsed.timeout_us, parsed.priority));
-  RunReport report;
+  RunReport own;
+  RunReport& report = trace ? *trace->report() : own;
   if (request.headers.get_or("Holdfast-Timing", "") == "1") parsed.timing = true;
-  if (parsed.timing) options.report = &report;
+  if (parsed.timing || trace) options.report = &report;
   options.id = parsed.id;
+  if (trace) trace->routed(*loaded, parsed.id);
   if (loaded->pictures) {
     CO_TRY_VOID(co_await repository.pictures().run(*loaded->pictures, loaded->accepts,
                                                    options.deadline, parsed.inputs, parsed.owned));
   }
   CO_TRY(std::vector<Tensor> outputs,
          co_await run_routed(repository, route, parsed.inputs, wanted, options));
+  if (trace && route.loaded != loaded) trace->routed(*route.loaded, parsed.id);
   for (size_t i = 0; i < parsed.outputs.size(); ++i) {
     if (parsed.outputs[i].classes == 0) continue;
     CO_TRY(outputs[i], classify(outputs[i], parsed.outputs[i].classes));
@@ -110,22 +114,27 @@ Result<LoadedPtr> model_of(Repository& repository, const http::Request& request)
   return repository.find(request.param("model"), version);
 }
 
-void mount_infer(http::Router& router, Repository& repository) {
-  using http::Role;
-  const auto handler = [&repository](http::Request& request) { return infer(repository, request); };
-  router.add("POST", "/v2/models/{model}/infer", Role::anonymous, handler);
-  router.add("POST", "/v2/models/{model}/versions/{version}/infer", Role::anonymous, handler);
+void mount_infer(http::Router& router, Repository& repository, const ServeOptions& options) {
+  for (const char* route :
+       {"/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"}) {
+    const auto handler = [&repository, tracer = options.tracer, route](http::Request& request) {
+      TracePtr trace = begin_trace(tracer, request, route);
+      auto work = infer(repository, request, trace.get());
+      return trace ? traced(std::move(trace), std::move(work), request) : std::move(work);
+    };
+    router.add("POST", route, http::Role::anonymous, handler);
+  }
 }
 
 void mount(http::Router& router, Repository& repository, const ServeOptions& options) {
-  mount_infer(router, repository);
+  mount_infer(router, repository, options);
   mount_models(router, repository, options);
   mount_activation(router, repository, options);
   mount_life(router, repository, options);
   mount_tuning(router, repository, options);
   mount_trials(router, repository, options);
-  mount_score(router, repository);
-  mount_statistics(router, repository);
+  mount_score(router, repository, options);
+  mount_statistics(router, repository, options);
   mount_control(router, repository, options);
 }
 

@@ -21,16 +21,22 @@ Task<Result<Route>> model_for(Repository& repository, const http::Request& reque
   co_return co_await route_to(repository, only, 0);
 }
 
-Task<Result<http::Response>> score(Repository& repository, http::Request& request) {
+Task<Result<http::Response>> score(Repository& repository, http::Request& request,
+                                   RequestTrace* trace) {
   const MonoTime start = std::chrono::steady_clock::now();
   CO_TRY(const std::string body, co_await read_body(request));
   CO_TRY(Route route, co_await model_for(repository, request));
   const LoadedPtr loaded = route.loaded;  // what was parsed refers to it
   CO_TRY(const InferRequest parsed, parse_rows(body, loaded->model->signature()));
   const std::vector<std::string> all;
-  CO_TRY(const RunOptions options, run_options(request, start, 0, 0));
+  CO_TRY(RunOptions options, run_options(request, start, 0, 0));
+  if (trace) {
+    trace->routed(*loaded, "");
+    options.report = trace->report();
+  }
   CO_TRY(const std::vector<Tensor> outputs,
          co_await run_routed(repository, route, parsed.inputs, all, options));
+  if (trace && route.loaded != loaded) trace->routed(*route.loaded, "");
   CO_TRY(std::string answer, write_rows(outputs));
   http::Response response(200, "application/json", std::move(answer));
   response.header("Holdfast-Model-Digest", route.loaded->digest)
@@ -41,9 +47,13 @@ Task<Result<http::Response>> score(Repository& repository, http::Request& reques
 
 }  // namespace
 
-void mount_score(http::Router& router, Repository& repository) {
-  router.add("POST", "/score", http::Role::anonymous,
-             [&repository](http::Request& request) { return score(repository, request); });
+void mount_score(http::Router& router, Repository& repository, const ServeOptions& options) {
+  const auto handler = [&repository, tracer = options.tracer](http::Request& request) {
+    TracePtr trace = begin_trace(tracer, request, "/score");
+    auto work = score(repository, request, trace.get());
+    return trace ? traced(std::move(trace), std::move(work), request) : std::move(work);
+  };
+  router.add("POST", "/score", http::Role::anonymous, handler);
   router.add("GET", "/", http::Role::anonymous, [](http::Request&) -> Task<Result<http::Response>> {
     co_return http::Response(200, "text/plain", "Healthy");
   });

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "inference/repository.h"
+#include "inference/traces/tracer.h"
 #include "net/http/router.h"
 
 namespace holdfast::inference {
@@ -13,6 +14,7 @@ struct ServeOptions {
   bool uploads = true;                       // whether models may be sent in
   uint64_t max_model = 2ull << 30;           // bytes
   http::Role admin = http::Role::anonymous;  // what changing models needs
+  Tracer* tracer = nullptr;                  // null: nothing is traced
 };
 
 // {"error":"…"} with the protocol's status.
@@ -20,14 +22,14 @@ http::Response oip_error(const Error& error, const http::Request& request);
 
 // Everything below must outlive the router. mount() shows the families; each file its routes.
 void mount(http::Router& router, Repository& repository, const ServeOptions& options);
-void mount_infer(http::Router& router, Repository& repository);
+void mount_infer(http::Router& router, Repository& repository, const ServeOptions& options);
 void mount_models(http::Router& router, Repository& repository, const ServeOptions& options);
 void mount_activation(http::Router& router, Repository& repository, const ServeOptions& options);
 void mount_life(http::Router& router, Repository& repository, const ServeOptions& options);
 void mount_tuning(http::Router& router, Repository& repository, const ServeOptions& options);
 void mount_trials(http::Router& router, Repository& repository, const ServeOptions& options);
-void mount_score(http::Router& router, Repository& repository);
-void mount_statistics(http::Router& router, Repository& repository);
+void mount_score(http::Router& router, Repository& repository, const ServeOptions& options);
+void mount_statistics(http::Router& router, Repository& repository, const ServeOptions& options);
 void mount_control(http::Router& router, Repository& repository, const ServeOptions& options);
 
 // The body, decompressed; timed_out with the reason "slow_body" where it did not come in time.
@@ -36,6 +38,11 @@ Task<Result<std::string>> read_body(http::Request& request);
 // Holdfast-Timeout-Ms, whichever is earlier, counted from `start`. invalid_argument.
 Result<RunOptions> run_options(const http::Request& request, MonoTime start, uint64_t timeout_us,
                                unsigned priority);
+// Null where there is no tracer, or this request is not traced. `route`: a literal.
+TracePtr begin_trace(Tracer* tracer, const http::Request& request, std::string_view route);
+// `work`, which notes in the trace what it does, and its end.
+Task<Result<http::Response>> traced(TracePtr trace, Task<Result<http::Response>> work,
+                                    const http::Request& request);
 // The path's model and version; version nullopt-like 0 where none is named.
 Result<LoadedPtr> model_of(Repository& repository, const http::Request& request);
 // The same, loading it where it is evicted.

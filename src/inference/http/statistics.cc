@@ -78,16 +78,17 @@ Answer statistics(const Repository& repository, http::Request& request) {
   co_return http::Response(200, "application/json", json::serialize(out));
 }
 
-Answer metrics(Repository& repository) {
+Answer metrics(Repository& repository, const Tracer* tracer) {
   std::string page =
       write_metrics(loaded_models(repository)) + write_trials(repository.trials().list());
   for (const Observer* observer : repository.observers) page += observer->metrics();
+  if (tracer) page += tracer->metrics();
   co_return http::Response(200, "text/plain; version=0.0.4; charset=utf-8", std::move(page));
 }
 
 }  // namespace
 
-void mount_statistics(http::Router& router, Repository& repository) {
+void mount_statistics(http::Router& router, Repository& repository, const ServeOptions& options) {
   using http::Role;
   const auto stats = [&repository](http::Request& request) {
     return statistics(repository, request);
@@ -96,7 +97,9 @@ void mount_statistics(http::Router& router, Repository& repository) {
   router.add("GET", "/v2/models/{model}/versions/{version}/stats", Role::anonymous, stats);
   router.add("GET", "/v2/models/stats", Role::anonymous, stats);
   router.add("GET", "/metrics", Role::anonymous,
-             [&repository](http::Request&) { return metrics(repository); });
+             [&repository, tracer = options.tracer](http::Request&) {
+               return metrics(repository, tracer);
+             });
 }
 
 }  // namespace holdfast::inference

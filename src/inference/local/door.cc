@@ -130,8 +130,8 @@ Task<void> LocalDoor::State::serve(int fd) {
     if (received.whole) {
       const std::string_view text(message.data(), static_cast<size_t>(received.size));
       std::function<bool()> gone = [fd] { return has_left(fd); };
-      answer = co_await answer_local(repository, regions, text, std::move(received.passed),
-                                     std::move(gone));
+      answer = co_await answer_local({repository, regions, options.tracer}, text,
+                                     std::move(received.passed), std::move(gone));
     }
     // A client asks and then reads: what does not fit, it has let pile up.
     if (::send(fd, answer.data(), answer.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0) co_return;

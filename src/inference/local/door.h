@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "inference/repository.h"
+#include "inference/traces/tracer.h"
 #include "net/runtime.h"
 
 namespace holdfast::inference {
@@ -18,6 +19,7 @@ struct LocalOptions {
   std::string path;             // of the socket
   std::vector<uint32_t> users;  // who may come in besides the server's own user, by number
   size_t max_clients = 64;
+  Tracer* tracer = nullptr;  // null: nothing is traced
 };
 
 class LocalDoor {

@@ -8,14 +8,21 @@
 
 #include "inference/local/regions.h"
 #include "inference/repository.h"
+#include "inference/traces/tracer.h"
 
 namespace holdfast::inference {
 
 inline constexpr size_t kLocalMessage = 64 << 10;  // bytes, each way
 
+struct LocalClient {
+  Repository& repository;
+  Regions& regions;  // its own
+  Tracer* tracer;    // null: nothing is traced
+};
+
 // `passed`: the descriptors that came with it; `gone` tells whether the client has left. What is
 // wrong is said in the answer: {"error":…,"code":…}.
-Task<std::string> answer_local(Repository& repository, Regions& regions, std::string_view message,
-                               std::vector<Fd> passed, std::function<bool()> gone);
+Task<std::string> answer_local(LocalClient client, std::string_view message, std::vector<Fd> passed,
+                               std::function<bool()> gone);
 
 }  // namespace holdfast::inference

@@ -1,0 +1,27 @@
+// What the HTTP door notes about a request that is traced.
+#include "inference/http/service.h"
+
+namespace holdfast::inference {
+
+TracePtr begin_trace(Tracer* tracer, const http::Request& request, std::string_view route) {
+  if (tracer == nullptr) return nullptr;
+  std::string parent, state;
+  for (const auto& [name, value] : request.headers.all()) {
+    // Two parents are none; a state may come in several lines.
+    if (equal_ignore_case(name, "traceparent")) (parent += parent.empty() ? "" : ",") += value;
+    if (equal_ignore_case(name, "tracestate")) (state += state.empty() ? "" : ",") += value;
+  }
+  return tracer->begin(TracedDoor::http, route, parent, state);
+}
+
+Task<Result<http::Response>> traced(TracePtr trace, Task<Result<http::Response>> work,
+                                    const http::Request& request) {
+  auto answer = co_await std::move(work);
+  if (answer)
+    trace->answered(static_cast<int>(answer->status));
+  else
+    trace->failed(static_cast<int>(oip_error(answer.error(), request).status), answer.error());
+  co_return answer;
+}
+
+}  // namespace holdfast::inference
