@@ -4,6 +4,7 @@ import json
 import pathlib
 import re
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -16,6 +17,9 @@ import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton
 from serve_support import BIN, Serve, deep_model, echo_model, scale_model
 from tritonclient.utils import InferenceServerException
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "examples/local"))
+from holdfast_local import LocalClient, LocalError, placed  # noqa: E402
 
 STAGES = ["receive_us", "queue_us", "input_us", "infer_us", "output_us", "total_us"]
 
@@ -71,6 +75,28 @@ def test_who_asks_is_told_where_the_time_went(tmp_path):
             assert abs(parts - told["total_us"]) <= len(STAGES), "each is cut to whole µs"
             with pytest.raises(InferenceServerException, match="timing"):
                 call(serve, values, "deep", parameters={"timing": "yes"})
+
+
+def test_the_local_door_tells_and_captures_as_well(tmp_path):
+    config = {"listen": {"local": str(tmp_path / "l.sock")}, "capture": {"directory": "share", "after": "200ms"}}
+    with Serve(tmp_path, config).running() as serve, LocalClient(str(tmp_path / "l.sock")) as client:
+        assert serve.put("deep", 1, deep_model(40))[0] == 201
+        rows = numpy.ones((64, 256), numpy.float32)
+        client.share_constant("in", rows.tobytes())
+        out = client.share("out", rows.nbytes)
+        given = [{"name": "x", "datatype": "FP32", "shape": [64, 256], "parameters": placed("in", rows.nbytes)}]
+        wanted = [{"name": "y", "parameters": placed("out", rows.nbytes)}]
+        assert not any(key.endswith("_us") for key in client.infer("deep", given, wanted, id="untold")["parameters"]), "nobody asked"
+        answer = client.infer("deep", given, wanted, id="told", parameters={"timing": True})
+        assert numpy.frombuffer(out, numpy.float32).tolist() == rows.flatten().tolist()
+        told = {key: value for key, value in answer["parameters"].items() if key.endswith("_us")}
+        assert list(told) == STAGES and told["infer_us"] > 100
+        assert abs(sum(told.values()) - 2 * told["total_us"]) <= len(STAGES), "each is cut to whole µs"
+        with pytest.raises(LocalError, match="timing"):
+            client.infer("deep", given, wanted, parameters={"timing": "yes"})
+        found = wait_for(tmp_path / "share", 4)
+    assert [line["xrequestid"] for line in found if line["type"].endswith("inputs")] == ["untold", "told"]
+    assert found[0]["data"][0]["shape"] == [64, 256] and found[0]["data"][0]["data"] == rows.flatten().tolist()
 
 
 def test_the_header_is_the_standard_one(tmp_path):
