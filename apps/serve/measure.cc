@@ -142,7 +142,7 @@ Result<json::object> run_tune(const Flags& flags) {
 // The server's authorities, the certificate to show it, and its token, by their files.
 Result<ServerAccess> access_of(const Flags& flags) {
   const auto file = [&flags](std::string_view name) -> Result<std::string> {
-    const std::string path = flag(flags, name);
+    std::string path = flag(flags, name);
     if (path.empty()) return path;
     return read_file(path, 1 << 20);
   };

@@ -157,7 +157,7 @@ bool Capture::disk_full() const {
   for (const auto& entry : std::filesystem::directory_iterator(options_.directory, error)) {
     const std::string name = entry.path().filename();
     if (!name.starts_with("capture-") && !name.starts_with(".capture-")) continue;
-    const auto size = entry.file_size(error);  // gone meanwhile: the uplink has carried it away
+    const auto size = entry.file_size(error);  // it may be gone meanwhile
     if (!error) bytes += size;
   }
   return bytes >= options_.disk;

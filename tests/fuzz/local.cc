@@ -55,8 +55,9 @@ struct Server {
     if (!run_task(repository->put(name, 1, source, 1 << 20))) std::abort();
   }
   std::string ask(inference::Regions& regions, std::string_view message, std::vector<Fd> passed) {
-    return run_task(inference::answer_local(*repository, regions, message, std::move(passed),
-                                            [] { return false; }));
+    inference::LocalClient client{*repository, regions, nullptr};
+    return run_task(
+        inference::answer_local(client, message, std::move(passed), [] { return false; }));
   }
   inference::FakeEngine engine;
   std::unique_ptr<inference::Repository> repository;
