@@ -197,7 +197,7 @@ def test_the_judge_sees_a_loss(tmp_path, model):
         pusher.manifests["kill/r1", "never"] = sha256(b"never")
         pusher.uploads["/v2/kill/r1/blobs/uploads/never"] = 5
         # Bytes of a stored file turned over behind the hub's back.
-        stored = max((hub.data / "content").rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 0)
+        stored = max((hub.data / "content/files").rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 0)
         damaged = bytearray(stored.read_bytes())
         damaged[len(damaged) // 2] ^= 0xFF
         stored.write_bytes(damaged)
