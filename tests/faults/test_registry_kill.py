@@ -196,11 +196,11 @@ def test_the_judge_sees_a_loss(tmp_path, model):
         pusher.blobs["kill/r1", sha256(b"never")] = b"never"
         pusher.manifests["kill/r1", "never"] = sha256(b"never")
         pusher.uploads["/v2/kill/r1/blobs/uploads/never"] = 5
-        # Bytes of a stored file turned over behind the hub's back.
-        stored = max((hub.data / "content/files").rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 0)
-        damaged = bytearray(stored.read_bytes())
-        damaged[len(damaged) // 2] ^= 0xFF
-        stored.write_bytes(damaged)
+        # Bytes of all that is stored turned over behind the hub's back.
+        for stored in (path for path in (hub.data / "content").rglob("*") if path.is_file()):
+            damaged = bytearray(stored.read_bytes())
+            damaged[::1000] = bytes(byte ^ 0xFF for byte in damaged[::1000])
+            stored.write_bytes(damaged)
         problems = "\n".join(judge(api, [pusher]))
         for sign in ("acknowledged blob", "acknowledged image", "upload /v2", "half there"):
             assert sign in problems, problems
