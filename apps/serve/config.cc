@@ -6,6 +6,7 @@
 #include "base/files.h"
 #include "base/yaml.h"
 #include "net/http/address.h"
+#include "version.h"
 
 namespace holdfast {
 namespace {
@@ -115,6 +116,7 @@ Result<void> read_capture(YamlMap& map, const std::string& source,
   if (!map.has("capture")) return {};
   TRY(YamlMap section, map.map("capture"));
   TRY(capture.directory, path_in(section, "directory", source));
+  capture.agent += "/" + std::string(kVersion);
   if (capture.directory.empty())
     return std::unexpected(section.error_at("directory", "where the files go must be said"));
   TRY(capture.share, section.number_or("share", capture.share));

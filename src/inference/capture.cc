@@ -82,12 +82,13 @@ void Capture::answered(const Loaded& loaded, const Inputs& inputs, const Outputs
         return;
       }
     }
-    Captured line{.request_id = std::string(options.id),
-                  .model = loaded.name,
+    Captured line{.model = loaded.name,
                   .digest = loaded.digest,
                   .time = format_rfc3339(clock_.now(), 6),
+                  .agent = options_.agent,
+                  .request_id = std::string(options.id),
                   .version = loaded.version};
-    line.correlation = hex(as_bytes(random_bytes(16)));
+    line.correlation = random_uuid();
     Request request(2, line);
     request[0].input = true;
     uint64_t bytes = 0;
@@ -124,7 +125,7 @@ void Capture::write(std::deque<Request> requests) {
     const uint64_t before = requests.size();
     while (!requests.empty() && (lines.empty() || file_.lines() + lines.size() < options_.lines)) {
       for (Captured& line : requests.front()) {
-        line.id = hex(as_bytes(random_bytes(16)));
+        line.id = random_uuid();
         lines.push_back(line_of(line));
         ids.push_back(line.id);
       }

@@ -3,8 +3,9 @@
 //
 // Two lines a request, its inputs and its outputs, each an event of CloudEvents 1.0 with the names
 // of Azure ML's data collector (type azureml.inference.model_inputs and …model_outputs, joined by
-// correlationid). A request never waits for it: what the writing thread cannot take is dropped and
-// counted.
+// correlationid; https://learn.microsoft.com/azure/machine-learning/how-to-collect-production-data,
+// "Store collected data in Blob Storage"). A request never waits for it: what the writing thread
+// cannot take is dropped and counted.
 #pragma once
 
 #include <condition_variable>
@@ -30,11 +31,13 @@ struct CaptureOptions {
   uint64_t tensor = 64 << 10;              // bytes; a larger one is summarised
   uint64_t disk = 256 << 20;               // bytes of files in the directory, the open one included
   uint64_t memory = 32 << 20;              // bytes of tensors that wait to be written
+  std::string agent = "holdfast-serve";    // who writes: "NAME/VERSION"
 };
 
 // One of a request's two lines.
 struct Captured {
-  std::string id, correlation, request_id, model, digest, time;
+  std::string id, correlation, model, digest, time, agent;
+  std::string request_id;  // the client's; empty: the correlation stands for it
   int64_t version = 0;
   bool input = false;
   std::vector<Tensor> tensors;

@@ -107,19 +107,25 @@ std::string summary_of(const TensorView& tensor) {
 }
 
 std::string line_of(const Captured& captured) {
-  std::string out =
-      R"({"specversion":"1.0","id":")" + captured.id + R"(","source":"/models/)" + captured.model +
-      "/versions/" + std::to_string(captured.version) + R"(","type":"azureml.inference.model_)" +
-      (captured.input ? "inputs" : "outputs") +
-      R"(","datacontenttype":"application/json","time":")" + captured.time + R"(","data":[)";
+  std::string data = "[";
   for (size_t i = 0; i < captured.tensors.size(); ++i) {
-    if (i > 0) out += ',';
-    append_tensor(out, captured.tensors[i], captured.summaries[i]);
+    if (i > 0) data += ',';
+    append_tensor(data, captured.tensors[i], captured.summaries[i]);
   }
-  return out + R"(],"correlationid":")" + captured.correlation + R"(","xrequestid":)" +
-         json_text(captured.request_id) + R"(,"modelname":)" + json_text(captured.model) +
-         R"(,"modelversion":")" + std::to_string(captured.version) + R"(","modeldigest":")" +
-         captured.digest + "\"}";
+  data += ']';
+  const std::string version = std::to_string(captured.version), size = std::to_string(data.size());
+  // What `data` is made of: the collector's own clients name a table of pandas here.
+  constexpr const char* kKind = "open-inference-protocol.tensors";
+  return R"({"specversion":"1.0","id":")" + captured.id + R"(","source":"/models/)" +
+         captured.model + "/versions/" + version + R"(","type":"azureml.inference.model_)" +
+         (captured.input ? "inputs" : "outputs") +
+         R"(","datacontenttype":"application/json","time":")" + captured.time + R"(","data":)" +
+         data + R"(,"contentrange":"bytes 0-)" + std::to_string(data.size() - 1) + "/" + size +
+         R"(","correlationid":")" + captured.correlation + R"(","xrequestid":)" +
+         json_text(captured.request_id.empty() ? captured.correlation : captured.request_id) +
+         R"(,"modelversion":")" + version + R"(","collectdatatype":")" + kKind + R"(","agent":)" +
+         json_text(captured.agent) + R"(,"modelname":)" + json_text(captured.model) +
+         R"(,"modeldigest":")" + captured.digest + "\"}";
 }
 
 }  // namespace holdfast::inference

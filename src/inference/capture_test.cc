@@ -16,6 +16,7 @@ class CaptureTest : public ::testing::Test {
   CaptureTest() {
     char name[] = "/tmp/capture_test.XXXXXX";
     options_.directory = mkdtemp(name);
+    options_.agent = "holdfast-serve/9";
     loaded_.name = "digits";
     loaded_.version = 3;
     loaded_.digest = "sha256:ab";
@@ -27,7 +28,7 @@ class CaptureTest : public ::testing::Test {
     auto opened = Capture::open(options_, clock_);
     EXPECT_TRUE(opened);
     RunOptions run;
-    run.id = "r\"1";
+    run.id = id_;
     for (const auto& values : requests) {
       TensorView view{.name = "x", .shape = {1, static_cast<int64_t>(values.size())}};
       view.data = std::as_bytes(std::span(values));
@@ -58,6 +59,7 @@ class CaptureTest : public ::testing::Test {
 
  protected:
   CaptureOptions options_;
+  std::string_view id_ = "r\"1";
   FakeClock clock_;
   Loaded loaded_;
 };
@@ -72,6 +74,9 @@ TEST_F(CaptureTest, TwoLinesARequest) {
   EXPECT_EQ(rows[0].at("correlationid"), rows[1].at("correlationid"));
   EXPECT_NE(rows[0].at("id"), rows[1].at("id"));
   EXPECT_EQ(rows[0].at("xrequestid"), "r\"1");
+  EXPECT_EQ(rows[0].at("agent"), "holdfast-serve/9");
+  EXPECT_EQ(rows[0].at("contentrange"), "bytes 0-60/61");
+  EXPECT_EQ(rows[0].at("id").as_string().size(), 36U) << "a UUID, as theirs";
   EXPECT_EQ(rows[0].at("modelversion"), "3");
   EXPECT_EQ(rows[0].at("time"), "2023-11-14T22:13:20.000000Z");
   EXPECT_EQ(rows[0].at("data"),
@@ -80,6 +85,14 @@ TEST_F(CaptureTest, TwoLinesARequest) {
       rows[1].at("data"),
       json::parse(
           R"([{"name":"label","datatype":"BYTES","shape":[2],"data_base64":["Z29vZA==","/w=="]}])"));
+}
+
+TEST_F(CaptureTest, WhoNamesNoRequestGetsTheCorrelation) {
+  id_ = "";
+  capture({{1}});
+  const auto rows = lines();
+  EXPECT_EQ(rows[0].at("xrequestid"), rows[0].at("correlationid"));
+  EXPECT_EQ(rows[1].at("xrequestid"), rows[0].at("correlationid"));
 }
 
 TEST_F(CaptureTest, LargeTensorsAreSummarised) {

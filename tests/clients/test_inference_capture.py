@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import uuid
 
 import numpy
 import onnx
@@ -126,6 +127,12 @@ def test_requests_of_both_doors_are_written_and_read_back(tmp_path):
         assert metric(serve, "holdfast_inference_captured_total") == 2
     assert len(found) == 4
     by_request = {(line["xrequestid"], line["type"]): line for line in found}
+    for line in found:  # the keys of Azure ML's documented example, and two of ours
+        assert set(line) == {"specversion", "id", "source", "type", "datacontenttype", "time", "data", "contentrange", "correlationid", "xrequestid", "modelversion",
+                             "collectdatatype", "agent", "modelname", "modeldigest"}
+        size = len(json.dumps(line["data"], separators=(",", ":")))
+        assert uuid.UUID(line["id"]) and uuid.UUID(line["correlationid"]) and re.fullmatch(r"holdfast-serve/[0-9.]+", line["agent"])
+        assert re.fullmatch(r"bytes 0-(\d+)/(\d+)", line["contentrange"]) and line["contentrange"].endswith(f"-{size - 1}/{size}"), (line["contentrange"], size)
     inputs = by_request["over-http", "azureml.inference.model_inputs"]
     outputs = by_request["over-http", "azureml.inference.model_outputs"]
     assert inputs["correlationid"] == outputs["correlationid"] and inputs["modeldigest"] == digest
