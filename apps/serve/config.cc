@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <optional>
 
@@ -132,6 +133,34 @@ Result<void> read_capture(YamlMap& map, const std::string& source,
   return section.finish();
 }
 
+Result<void> read_drift(YamlMap& map, const std::string& source, inference::DriftOptions& drift) {
+  TRY(YamlMap section, map.map("drift"));
+  inference::DriftLimits& limits = drift.limits;
+  const auto count = [&section](const char* key, uint64_t& into) -> Result<void> {
+    TRY(const int64_t value, section.integer_or(key, static_cast<int64_t>(into), 1, 1'000'000));
+    into = static_cast<uint64_t>(value);
+    return {};
+  };
+  TRY(drift.directory, path_in(section, "directory", source));
+  TRY(drift.share, section.number_or("share", drift.share));
+  if (!(drift.share >= 0 && drift.share <= 100))
+    return std::unexpected(section.error_at("share", "a percentage; 0: nothing is watched"));
+  TRY_VOID(count("window", limits.window));
+  limits.least = std::min(limits.least, limits.window);
+  TRY_VOID(count("least", limits.least));
+  TRY_VOID(count("features", limits.features));
+  TRY(limits.after, section.duration_or("after", limits.after));
+  TRY(limits.psi, section.number_or("psi", limits.psi));
+  TRY(limits.ks, section.number_or("ks", limits.ks));
+  TRY(limits.classes, section.number_or("classes", limits.classes));
+  TRY(limits.alpha, section.number_or("alpha", limits.alpha));
+  TRY(drift.memory, section.size_or("memory", drift.memory));
+  TRY_VOID(section.finish());
+  if (auto fits = check(limits); !fits)
+    return std::unexpected(map.error_at("drift", fits.error().message()));
+  return {};
+}
+
 }  // namespace
 
 Result<ServeConfig> parse_serve_config(const std::string& text, const std::string& source) {
@@ -167,6 +196,7 @@ Result<ServeConfig> parse_serve_config(const std::string& text, const std::strin
   TRY_VOID(read_canary(map, config.care.trial));
   TRY_VOID(read_capture(map, source, config.capture));
   TRY_VOID(read_traces(map, source, config.traces));
+  TRY_VOID(read_drift(map, source, config.drift));
   TRY_VOID(parse_access(map, source, config));
   TRY(config.uploads, map.flag_or("uploads", true));
   TRY(config.plain_http_beyond_loopback, map.flag_or("plain_http_beyond_loopback", false));
@@ -233,6 +263,8 @@ Result<ServeConfig> read_serve_config(int argc, char** argv) {
                 "serve needs a data directory: --data DIR, or data: in its configuration");
   config.care.running_file = config.data + "/running";
   if (config.models.empty()) config.models = config.data + "/models";
+  config.drift.state_file = config.data + "/drift.json";
+  if (config.drift.directory.empty()) config.drift.directory = config.data + "/drift";
   config.plain_http_beyond_loopback = config.plain_http_beyond_loopback || plain;
   TRY_VOID(check_door("listen.http", config.http, config));
   if (!config.grpc.empty()) {

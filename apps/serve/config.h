@@ -8,6 +8,7 @@
 
 #include "base/yaml.h"
 #include "inference/capture.h"
+#include "inference/drift/monitor.h"
 #include "inference/entry.h"
 #include "inference/traces/exporter.h"
 
@@ -39,6 +40,7 @@ struct ServeConfig {
   std::string token_issuer, token_issuer_key;    // whose tokens are taken, and its public key
   inference::CaptureOptions capture;             // what is written of requests, as a sample
   inference::TraceOptions traces;                // where spans go, and of which requests
+  inference::DriftOptions drift;                 // how requests are compared with profiles
   inference::Care care;                          // what is done about models that fail
   bool tune = false;                             // models that were never measured here, by itself
   std::chrono::milliseconds tune_budget{10000};  // each

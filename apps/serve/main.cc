@@ -57,7 +57,12 @@ Result<void> run(const ServeConfig& config) {
   std::unique_ptr<inference::Capture> capture;
   if (!config.capture.directory.empty()) {
     TRY(capture, inference::Capture::open(config.capture, clock));
-    repository->observers = {capture.get()};
+    repository->observers.push_back(capture.get());
+  }
+  std::unique_ptr<inference::DriftMonitor> drift;
+  if (config.drift.share > 0) {
+    TRY(drift, inference::DriftMonitor::open(config.drift, clock));
+    repository->observers.push_back(drift.get());
   }
   std::unique_ptr<inference::Tracer> tracer;
   if (!config.traces.endpoint.empty()) {
@@ -68,6 +73,7 @@ Result<void> run(const ServeConfig& config) {
   options.version = kVersion;
   options.platform = engine.platform();
   options.uploads = config.uploads;
+  options.drift = drift.get();
   if (access->asks()) options.admin = http::Role::admin;
   http::Router router(inference::oip_error, access->authenticator());
   inference::mount(router, *repository, options);

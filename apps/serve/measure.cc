@@ -13,6 +13,7 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "inference/measure/profile.h"
 #include "inference/measure/server.h"
 #include "inference/measure/tune.h"
 #include "inference/warm_up.h"
@@ -222,6 +223,17 @@ Result<json::object> run_bench(const Flags& flags) {
                       {"platform", served.platform}};
 }
 
+Result<json::object> run_profile(const Flags& flags) {
+  ProfileOptions options{.data = flag(flags, "samples")};
+  TRY(options.usual, usual_of(flags));
+  options.progress = [](double done) { tell(done, "rows"); };
+  const SystemClock clock;
+  TRY(MadeProfile made, make_profile(flag(flags, "model"), options, clock));
+  return json::object{{"profile", std::move(made.text)}, {"rows", made.rows},
+                      {"sample_rows", made.sample_rows}, {"skipped", made.skipped},
+                      {"features", made.features},       {"classes", made.classes}};
+}
+
 }  // namespace
 
 int measure(int argc, char** argv) {
@@ -232,11 +244,13 @@ int measure(int argc, char** argv) {
     if (std::string_view(argv[i]).starts_with("--")) flags[argv[i] + 2] = argv[i + 1];
   }
   bool equal = true;
-  Result<json::object> done = what == "tune"     ? run_tune(flags)
-                              : what == "verify" ? run_verify(flags, equal)
-                              : what == "bench"  ? run_bench(flags)
-                                                 : fail(Code::invalid_argument, "usage",
-                                                        "measure what: tune, verify or bench?");
+  Result<json::object> done =
+      what == "tune"     ? run_tune(flags)
+      : what == "verify" ? run_verify(flags, equal)
+      : what == "bench"  ? run_bench(flags)
+      : what == "profile"
+          ? run_profile(flags)
+          : fail(Code::invalid_argument, "usage", "measure what: tune, verify, bench or profile?");
   if (!done) {
     const Error& error = done.error();
     std::string why = error.message();

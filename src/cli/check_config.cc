@@ -56,6 +56,7 @@ Result<std::string> daemon_of(const std::string& text, const std::string& source
       {"answers", "edge"},  {"serve", "edge"},
       {"models", "serve"},  {"threads", "serve"},
       {"uploads", "serve"}, {"plain_http_beyond_loopback", "serve"},
+      {"capture", "serve"}, {"drift", "serve"},
       {"traces", "serve"},  {"domain", "hub"},
       {"database", "hub"},  {"objects", "hub"}};
   for (const auto& [key, daemon] : kTells) {

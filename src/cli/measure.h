@@ -1,4 +1,4 @@
-// holdfast model verify, bench, tune.
+// holdfast model verify, bench, tune, profile, drift.
 #pragma once
 
 #include <string>
@@ -10,6 +10,7 @@
 namespace holdfast::cli {
 
 void add_measuring(CLI::App& model, Chosen& chosen);
+void add_drift(CLI::App& model, Chosen& chosen);
 
 // The findings of a tuning as one HTML file with its plots in it; needs nothing from elsewhere.
 std::string tune_report(const boost::json::object& findings, const std::string& title);

@@ -17,9 +17,7 @@ std::string serve_data(Context& context, const MeasureOptions& options) {
   return options.serve_data.empty() ? context.globals().data + "/edge/serve" : options.serve_data;
 }
 
-namespace {
-
-Result<std::string> server(Context& context, const MeasureOptions& options) {
+Result<std::string> server_url(Context& context, const MeasureOptions& options) {
   if (!options.server.empty()) return options.server;
   if (options.serve_data.empty()) return context.serve();
   TRY(const std::string text, read_file(options.serve_data + "/run.json", 64 << 10));
@@ -28,6 +26,8 @@ Result<std::string> server(Context& context, const MeasureOptions& options) {
   const std::string scheme = cell(run, "scheme", false);
   return (scheme.empty() ? "http" : scheme) + "://" + cell(run, "http", false);
 }
+
+namespace {
 
 // The folder of the models, as the running server says.
 std::string models_folder(Context& context, const MeasureOptions& options) {
@@ -62,7 +62,7 @@ Task<Result<Place>> place_of(Context& context, const MeasureOptions& options, bo
     CO_TRY(const oci::Digest bytes, oci::digest_file(place.file));
     digest = bytes.str();
   }
-  auto base = server(context, options);
+  auto base = server_url(context, options);
   if (!base && names_file(options) && !served) co_return place;
   if (!base) co_return std::unexpected(base.error());
   place.base = *base;

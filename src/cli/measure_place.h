@@ -23,6 +23,8 @@ struct Place {
 
 // The server's data directory, as given or as that of `holdfast up`.
 std::string serve_data(Context& context, const MeasureOptions& options);
+// The server's URL: as given, as its data directory says, or that of `holdfast up`.
+Result<std::string> server_url(Context& context, const MeasureOptions& options);
 // `served`: it has to be. not_found: no such file, or the server has no such model.
 Task<Result<Place>> place_of(Context& context, const MeasureOptions& options, bool served);
 // not_found: the model's file cannot be read here.

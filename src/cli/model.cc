@@ -118,6 +118,7 @@ void add_model(CLI::App& app, Chosen& chosen) {
   verb->add_option("NAME", options.name, "The model")->required();
   verb->add_option("--version", options.version, "The version")->required();
   add_measuring(*model, chosen);
+  add_drift(*model, chosen);
   add_canary(*model, chosen);
 }
 

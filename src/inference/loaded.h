@@ -8,6 +8,7 @@
 #include <string>
 
 #include "inference/breaker.h"
+#include "inference/drift/slot.h"
 #include "inference/engine.h"
 #include "inference/pictures.h"
 #include "inference/queue.h"
@@ -31,7 +32,8 @@ struct Loaded {
   mutable Statistics statistics;
   ModelQueue queue;
   Breaker breaker;
-  RunningPtr running;  // null: its runs are not marked
+  RunningPtr running;   // null: its runs are not marked
+  ProfileSlot profile;  // what its requests are compared with, where there is one
 };
 using LoadedPtr = std::shared_ptr<Loaded>;
 

@@ -14,6 +14,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "inference/batch.h"
+#include "inference/drift/profile.h"
 #include "inference/warm_up.h"
 
 namespace holdfast::inference {
@@ -78,6 +79,7 @@ Result<LoadedPtr> Repository::load_file(const std::string& name, int64_t version
     loaded->queue.most_rows = prepared.rows;
   }
   TRY_VOID(read_recipe(*loaded));
+  read_profile(*loaded, fs::path(path).parent_path());
   loaded->mergeable = can_merge(loaded->model->signature());
   warm_up(*loaded);
   // What the engine took by now, activations of a run included; what requests take meanwhile is in

@@ -36,8 +36,7 @@ class Repository {
   // `version` 0: the current one. not_found; unavailable: there, but not loaded, with the reason;
   // that of an evicted one is kEvictedReason.
   Result<LoadedPtr> find(std::string_view name, int64_t version = 0) const;
-  // The same, but loads what is evicted, others making room. unavailable with the reason
-  // "no_memory".
+  // The same, but loads what is evicted, others making room. unavailable: "no_memory" too.
   Task<Result<LoadedPtr>> acquire(std::string name, int64_t version = 0);
   // Streams a model in; durable and serving when it returns. conflict: the version exists with
   // other bytes (the same bytes are fine); invalid_argument: not a model. The newest version
@@ -52,9 +51,10 @@ class Repository {
   Task<Result<LoadedPtr>> retune(std::string name, int64_t version);
   // Loads a version on disk beside the current one, which stays so over a restart. not_found.
   Task<Result<LoadedPtr>> stage(std::string name, int64_t version);
+  // Keeps a profile (drift/profile.h) beside a loaded version. invalid_argument: not one of it.
+  Task<Result<void>> set_profile(std::string name, int64_t version, std::string text);
   Task<Result<void>> unload(std::string name);  // requests that run end as they began; not_found
-  Task<Result<void>> remove(std::string name,
-                            int64_t version);       // conflict: it is current and not the only one
+  Task<Result<void>> remove(std::string name, int64_t version);  // conflict: current, not alone
   Task<Result<void>> remove_all(std::string name);  // every version; success where there is none
   // A held version may serve again, and does where nothing else answers. not_found: it is not held.
   Task<Result<void>> release(std::string name, int64_t version);

@@ -8,6 +8,8 @@
 
 namespace holdfast::inference {
 
+class DriftMonitor;
+
 struct ServeOptions {
   std::string version;                       // of the program
   std::string platform;                      // the engine's
@@ -15,6 +17,7 @@ struct ServeOptions {
   uint64_t max_model = 2ull << 30;           // bytes
   http::Role admin = http::Role::anonymous;  // what changing models needs
   Tracer* tracer = nullptr;                  // null: nothing is traced
+  const DriftMonitor* drift = nullptr;       // null: requests are not compared with profiles
 };
 
 // {"error":"…"} with the protocol's status.
@@ -28,6 +31,7 @@ void mount_activation(http::Router& router, Repository& repository, const ServeO
 void mount_life(http::Router& router, Repository& repository, const ServeOptions& options);
 void mount_tuning(http::Router& router, Repository& repository, const ServeOptions& options);
 void mount_trials(http::Router& router, Repository& repository, const ServeOptions& options);
+void mount_drift(http::Router& router, Repository& repository, const ServeOptions& options);
 void mount_score(http::Router& router, Repository& repository, const ServeOptions& options);
 void mount_statistics(http::Router& router, Repository& repository, const ServeOptions& options);
 void mount_control(http::Router& router, Repository& repository, const ServeOptions& options);

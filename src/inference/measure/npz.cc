@@ -13,7 +13,7 @@ namespace {
 constexpr uint64_t kMost = 1ull << 30;
 
 std::unexpected<Error> broken(const std::string& what) {
-  return fail(Code::invalid_argument, "not a readable .npz file: " + what);
+  return fail(Code::invalid_argument, "not a readable .npz or .npy file: " + what);
 }
 
 uint64_t number(std::string_view bytes, size_t at, size_t size) {
@@ -95,6 +95,11 @@ Result<Tensor> parse_npy(std::string name, std::string_view bytes) {
 }
 
 }  // namespace
+
+Result<Tensor> read_npy(const std::string& path) {
+  TRY(const std::string file, read_file(path, kMost));
+  return parse_npy("", file);
+}
 
 Result<std::vector<Tensor>> read_npz(const std::string& path) {
   TRY(const std::string file, read_file(path, kMost));

@@ -1,0 +1,160 @@
+#include "inference/drift/monitor.h"
+
+#include <algorithm>
+#include <random>
+
+#include "base/log.h"
+
+namespace holdfast::inference {
+namespace {
+
+constexpr size_t kMostWatched = 256;  // model versions
+
+DriftSubject subject_of(const Loaded& loaded, const Profile& profile) {
+  return {loaded.name, loaded.version, loaded.digest, profile.digest};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<DriftMonitor>> DriftMonitor::open(DriftOptions options, const Clock& clock) {
+  TRY(DriftEvents events, DriftEvents::open(options.state_file, options.directory));
+  return std::unique_ptr<DriftMonitor>(
+      new DriftMonitor(std::move(options), clock, std::move(events)));
+}
+
+DriftMonitor::DriftMonitor(DriftOptions options, const Clock& clock, DriftEvents events)
+    : options_(std::move(options)), clock_(clock), events_(std::move(events)) {
+  if (events_.waiting()) thread_ = std::thread([this] { run(); });
+}
+
+DriftMonitor::~DriftMonitor() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+void DriftMonitor::answered(const Loaded& loaded, const Inputs& inputs, const Outputs& outputs,
+                            const RunOptions&) noexcept {
+  if (loaded.profile.empty()) return;
+  try {
+    // By chance: every n-th would always be the same camera's where cameras take turns.
+    thread_local std::minstd_rand draw(std::random_device{}());
+    if (std::uniform_real_distribution<double>(0, 100)(draw) >= options_.share) return;
+    {
+      const std::lock_guard lock(mutex_);  // no copy is made of what finds no room
+      if (waiting_bytes_ >= options_.memory) {
+        ++dropped_;
+        return;
+      }
+    }
+    ProfilePtr profile = loaded.profile.get();
+    if (!profile) return;
+    Taken taken = take(profile->plan, inputs, outputs);
+    if (taken.rows == 0) return;
+    Seen seen{subject_of(loaded, *profile), std::move(profile), std::move(taken)};
+    const std::lock_guard lock(mutex_);
+    waiting_bytes_ += seen.taken.bytes();
+    waiting_.push_back(std::move(seen));
+    if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+    if (waiting_.size() == 1) wake_.notify_one();
+  } catch (const std::exception&) {  // memory: the request itself may still succeed
+    ++dropped_;
+  }
+}
+
+void DriftMonitor::run() {
+  for (bool ending = false; !ending;) {
+    std::deque<Seen> taken;
+    {
+      std::unique_lock lock(mutex_);
+      const auto look = std::min(options_.limits.after, std::chrono::milliseconds(1000));
+      wake_.wait_for(lock, look, [this] { return ending_ || !waiting_.empty(); });
+      ending = ending_;
+      taken.swap(waiting_);
+      waiting_bytes_ = 0;
+    }
+    for (const Seen& seen : taken) look_at(seen);
+    taken.clear();
+    close_where_due();
+    deliver();
+  }
+}
+
+void DriftMonitor::look_at(const Seen& seen) {
+  const std::lock_guard lock(watches_mutex_);
+  auto found = watches_.find(seen.subject);
+  if (found == watches_.end()) {
+    std::erase_if(watches_, [&seen](const auto& one) {  // by an earlier profile
+      return one.first.model == seen.subject.model && one.first.version == seen.subject.version;
+    });
+    if (watches_.size() >= kMostWatched) {
+      ++dropped_;
+      return;
+    }
+    found = watches_
+                .emplace(std::piecewise_construct, std::forward_as_tuple(seen.subject),
+                         std::forward_as_tuple(seen.profile, options_.limits))
+                .first;
+  }
+  Watch& watch = found->second;
+  watch.window.share(seen.profile);
+  each_row(seen.profile->plan, seen.taken, [&](const Row& row) {
+    watch.window.add(row, clock_.now());
+    ++rows_;
+    if (watch.window.due(clock_.now())) close(seen.subject, watch);
+  });
+  watch.status.rows = watch.window.rows();
+}
+
+void DriftMonitor::close_where_due() {
+  const std::lock_guard lock(watches_mutex_);
+  for (auto& [subject, watch] : watches_) {
+    if (watch.window.due(clock_.now())) close(subject, watch);
+  }
+  // What nobody has in memory any more.
+  std::erase_if(watches_,
+                [](const auto& one) { return one.second.window.profile().use_count() == 1; });
+}
+
+void DriftMonitor::close(const DriftSubject& subject, Watch& watch) {
+  DriftReport report = watch.window.close(clock_.now());
+  Result<void> kept;
+  if (report.drift && !events_.drifting(subject)) {
+    kept = events_.begin(subject, report);
+    if (kept) ++raised_;
+  } else if (report.calm && events_.drifting(subject)) {
+    kept = events_.end(subject);
+    if (kept)
+      log::info("drift", "requests are as the training data again", {{"model", subject.model}});
+  }
+  if (!kept)  // the next window that is over its limits tries again
+    log::warning("drift", "what drifts cannot be kept", {{"error", kept.error().message()}});
+  watch.status.rows = 0;
+  ++watch.status.windows;
+  watch.status.last = std::move(report);
+}
+
+void DriftMonitor::deliver() {
+  const std::lock_guard lock(watches_mutex_);
+  if (!events_.waiting()) return;
+  const auto done = events_.deliver();
+  if (!done && !failing_)
+    log::warning("drift", "an event cannot be written", {{"error", done.error().message()}});
+  failing_ = !done;
+}
+
+DriftStatus DriftMonitor::status(const Loaded& loaded) const {
+  const ProfilePtr profile = loaded.profile.get();
+  if (!profile) return {};
+  const DriftSubject subject = subject_of(loaded, *profile);
+  const std::lock_guard lock(watches_mutex_);
+  const auto found = watches_.find(subject);
+  DriftStatus out = found == watches_.end() ? DriftStatus{} : found->second.status;
+  out.event = events_.event_of(subject);
+  return out;
+}
+
+}  // namespace holdfast::inference
