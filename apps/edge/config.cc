@@ -179,11 +179,15 @@ Result<void> read_serve(YamlMap& top, const std::string& folder, EdgeConfig& con
   TRY(config.serve.grpc, map.text_or("grpc", ""));
   TRY(const std::string models, map.text_or("models", config.data + "/models"));
   config.serve.models = beneath(folder, models);
+  TRY(const std::string more, map.text_or("config", ""));
+  if (!more.empty()) config.serve.config = beneath(folder, more);
   TRY(config.serve.managed, map.flag_or("managed", true));
   TRY(config.serve.local,
       map.text_or("local", config.serve.managed ? config.data + "/serve/local.sock" : ""));
   if (!config.serve.local.empty()) config.serve.local = beneath(folder, config.serve.local);
   TRY_VOID(map.finish());
+  if (!more.empty() && !config.serve.managed)
+    return std::unexpected(map.error_at("config", "is for a server that this edge starts itself"));
   const auto at = http::parse_host_port(config.serve.listen);
   if (!at) return std::unexpected(map.error_at("listen", at.error().message()));
   if (!config.serve.grpc.empty()) {

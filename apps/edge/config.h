@@ -21,6 +21,7 @@ struct ServeConfig {
   std::string grpc;    // its gRPC door; empty: none
   std::string local;   // path of its local door; default <data>/serve/local.sock; empty: none
   std::string models;  // default <data>/models
+  std::string config;  // a serve.yaml for what is not said here; empty: none
   bool managed = true;
 };
 

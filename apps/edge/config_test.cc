@@ -176,6 +176,17 @@ TEST_F(EdgeConfigTest, ALocalDoorIsWhereItIsSaid) {
   EXPECT_EQ(local("local: serve.sock}"), (folder_ / "serve.sock").string());
 }
 
+TEST_F(EdgeConfigTest, AServerThatIsItsOwnMayHaveAConfiguration) {
+  EXPECT_NE(error_of("managed: true}", "managed: false, config: serve.yaml}")
+                .find("that this edge starts itself"),
+            std::string::npos);
+  std::string text(kWhole);
+  text.replace(text.find("managed: true}"), 14, "config: serve.yaml}");
+  const auto config = parse(text);
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->serve.config, (folder_ / "serve.yaml").string());
+}
+
 TEST_F(EdgeConfigTest, NoErrorShowsASecret) {
   EXPECT_EQ(error_of("\"file:key\"", "c2VjcmV0").find("c2VjcmV0"), std::string::npos);
 }

@@ -97,6 +97,10 @@ Result<std::unique_ptr<Serve>> Serve::start(const EdgeConfig& config) {
   program.command = {std::move(path),     "--listen", serve->address_,        "--models",
                      config.serve.models, "--data",   config.data + "/serve", "--grpc",
                      config.serve.grpc,   "--local",  serve->local_};
+  if (!config.serve.config.empty()) {
+    program.command.emplace_back("--config");
+    program.command.push_back(config.serve.config);
+  }
   serve->supervisor_ = std::make_unique<supervisor::Supervisor>(std::move(program));
   TRY_VOID(serve->supervisor_->start());
   log::info("serve", "started", {{"http", serve->address_}});

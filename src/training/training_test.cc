@@ -300,6 +300,32 @@ TEST_F(Loop, WhatMayPassIsTriedAgainAndWhatMayNotFails) {
   EXPECT_NE(newest("retrain")->error.find("the command ended with 3"), std::string::npos);
 }
 
+TEST_F(Loop, TheEventThatAModelDriftsLearnsWhatIsThereByThen) {
+  const std::string yaml =
+      "name: retrain\ntrigger: {type: drift, model: digits, asset: digits, account: site1, "
+      "container: ready, prefix: data/}\ncreate_job: train.yaml\n";
+  ASSERT_TRUE(run_task(triggers->put(yaml, std::string(kTrain), "")));
+  const std::string probe =
+      "name: any\ntrigger: {type: data, asset: any, account: site1, container: ready, "
+      "when: 'drift/*'}\ncreate_job: any.yaml\n";
+  ASSERT_TRUE(run_task(triggers->put(probe, "environment: {}\ncommand: 'true'\n", "")));
+  put("data/labels/1.csv", "one");
+  put("drift/drift-digits-old-20261127T134900-0a1b2c3d.jsonl", "of another model");
+  put("drift/drift-digits-20261127T134900.jsonl", "no event");
+  ASSERT_TRUE(reaches("any", 1, State::completed));  // all triggers have looked by now
+  EXPECT_TRUE(run_task(triggers->firings("retrain", 100))->empty());
+  put("data/labels/2.csv", "two");
+  put("drift/drift-digits-20261127T134901-0a1b2c3d.jsonl", "{}");
+  ASSERT_TRUE(reaches("retrain", 1, State::completed));
+  EXPECT_EQ(run_task(assets->find("digits", 1))->files, 2u) << "all that had come";
+  // The same event again, as after a kill, with nothing new to learn from.
+  put("drift/drift-digits-20261127T134901-0a1b2c3d.jsonl", "{}");
+  put("data/labels/3.csv", "three");
+  put("drift/drift-digits-20261128T000000-11111111.jsonl", "{}");
+  ASSERT_TRUE(reaches("retrain", 2, State::completed));
+  EXPECT_EQ(run_task(triggers->firings("retrain", 100))->size(), 2u);
+}
+
 TEST_F(Loop, AskedForItFiresAgain) {
   ASSERT_TRUE(run_task(triggers->put(std::string(kRetrain), std::string(kTrain), "")));
   EXPECT_FALSE(run_task(triggers->fire("retrain")));  // there are no data

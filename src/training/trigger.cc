@@ -27,6 +27,36 @@ Result<DataWatch> parse_data(YamlMap& map) {
   return out;
 }
 
+// As holdfast-serve names the files of its drift events:
+// drift-MODEL-20261127T134900-0a1b2c3d.jsonl. Of exact lengths, so that a model is not taken for
+// another whose name begins with its own.
+std::string events_of(const std::string& model) {
+  const auto any = [](size_t signs) { return std::string(signs, '?'); };
+  return "drift-" + model + "-" + any(8) + "T" + any(6) + "-" + any(8) + ".jsonl";
+}
+
+Result<DataWatch> parse_drift(YamlMap& map) {
+  DataWatch out;
+  TRY(out.drifting, map.text("model"));
+  if (auto good = jobs::check_name("the model", out.drifting); !good)
+    return at(map, "model", good.error().message());
+  TRY(out.asset, map.text("asset"));
+  if (auto good = data::check_asset_name(out.asset); !good)
+    return at(map, "asset", good.error().message());
+  TRY(out.account, map.text("account"));
+  TRY(out.container, map.text("container"));
+  TRY(out.prefix, map.text_or("prefix", ""));
+  TRY(const std::string events, map.text_or("events", out.container + "/drift"));
+  const size_t slash = events.find('/');
+  out.events = events.substr(0, slash);
+  std::string folder = slash == std::string::npos ? "" : events.substr(slash + 1);
+  if (out.events.empty() || folder.find_first_of("*?[\\") != std::string::npos)
+    return at(map, "events", "is not as CONTAINER or CONTAINER/FOLDER");
+  if (!folder.empty() && !folder.ends_with('/')) folder += '/';
+  out.when = folder + events_of(out.drifting);
+  return out;
+}
+
 Result<std::optional<double>> optional_number(YamlMap& map, std::string_view key, bool positive) {
   if (!map.has(key)) return std::nullopt;
   TRY(const double value, map.number_or(key, 0));
@@ -53,12 +83,14 @@ Result<void> parse_on(YamlMap& map, TriggerSpec& spec) {
   TRY(const std::string type, on.text("type"));
   if (type == "data") {
     TRY(spec.data, parse_data(on));
+  } else if (type == "drift") {
+    TRY(spec.data, parse_drift(on));
   } else if (type == "model") {
     TRY(spec.model, on.text("model"));
     if (auto good = jobs::check_name("the model", spec.model); !good)
       return at(on, "model", good.error().message());
   } else {
-    return at(on, "type", "'" + type + "' is not offered; data and model are");
+    return at(on, "type", "'" + type + "' is not offered; data, drift and model are");
   }
   return on.finish();
 }
@@ -95,7 +127,8 @@ Result<TriggerSpec> parse_trigger(std::string_view text, std::string_view source
   if (spec.data && (!spec.gate.empty() || !spec.deploy.empty()))
     return at(map, spec.gate.empty() ? "deploy" : "gate",
               "belongs to a trigger of type model: it acts on a model version");
-  if (spec.data && !spec.has_job) return at(map, "create_job", "is required on new data");
+  if (spec.data && !spec.has_job)
+    return at(map, "create_job", "is required on new data and on drift");
   if (!spec.gate.empty() && !spec.has_job)
     return at(map, "gate", "needs create_job: the job that measures both versions");
   if (spec.has_job && !spec.data && spec.gate.empty())

@@ -1,6 +1,6 @@
-// What a trigger is: on new data or on a new model version, submit a job; for a model version also
-// compare it with the present one and deploy it where it is better. Its YAML, read strictly. No
-// I/O. Any thread.
+// What a trigger is: on new data, on the event that a served model drifts, or on a new model
+// version, submit a job; for a model version also compare it with the present one and deploy it
+// where it is better. Its YAML, read strictly. No I/O. Any thread.
 #pragma once
 
 #include <chrono>
@@ -18,6 +18,12 @@ struct DataWatch {
   std::string asset, account, container, prefix;
   std::string when;  // a glob: the data are complete when such a blob is put; empty: after `settle`
   std::chrono::milliseconds settle{10'000};  // without any change
+  std::string drifting;  // a served model: not new data fire, but its drift events
+  std::string events;    // the container of these; their place there is in `when`
+
+  // Where in the account the blobs are that fire: the container, and what `when` is relative to.
+  const std::string& watched() const { return drifting.empty() ? container : events; }
+  std::string below() const { return drifting.empty() ? prefix : ""; }
 };
 
 // What a challenger must reach in a metric, alone and against the champion.

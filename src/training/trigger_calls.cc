@@ -39,8 +39,8 @@ Task<Result<Trigger>> Triggers::put(std::string yaml, std::string job, std::stri
     const bool same = old && old->spec.data.has_value() == spec.data.has_value() &&
                       old->spec.model == spec.model &&
                       (!spec.data || (old->spec.data->account == spec.data->account &&
-                                      old->spec.data->container == spec.data->container &&
-                                      old->spec.data->prefix == spec.data->prefix &&
+                                      old->spec.data->watched() == spec.data->watched() &&
+                                      old->spec.data->below() == spec.data->below() &&
                                       old->spec.data->when == spec.data->when));
     TRY_VOID(
         tx.run("INSERT INTO trigger_rule(name, yaml, job, code, created, seen) "

@@ -19,7 +19,7 @@ deploy:
   - {device: press-07, module: digits}
 )";
 
-TEST(Trigger, BothKindsAreRead) {
+TEST(Trigger, AllKindsAreRead) {
   const auto data = parse_trigger(
       "name: retrain\ntrigger: {type: data, asset: digits, account: site1, container: ready, "
       "when: labels/*.csv, settle: 3s}\ncreate_job: train.yaml\n",
@@ -28,6 +28,15 @@ TEST(Trigger, BothKindsAreRead) {
   EXPECT_EQ(data->data->asset, "digits");
   EXPECT_EQ(data->data->when, "labels/*.csv");
   EXPECT_EQ(data->data->settle, std::chrono::seconds(3));
+  const auto drift = parse_trigger(
+      "name: d\ntrigger: {type: drift, model: digits, asset: digits, account: site1, container: "
+      "ready, prefix: labels/}\ncreate_job: train.yaml\n",
+      "t");
+  ASSERT_TRUE(drift) << drift.error().message();
+  EXPECT_EQ(drift->data->watched(), "ready");
+  EXPECT_EQ(drift->data->below() + drift->data->when,
+            "drift/drift-digits-????????T?????"
+            "?-????????.jsonl");
   const auto gate = parse_trigger(kGate, "t");
   ASSERT_TRUE(gate) << gate.error().message();
   EXPECT_EQ(gate->model, "digits");
@@ -47,6 +56,15 @@ TEST(Trigger, WhatIsWrongIsNamedWithItsPlace) {
       {"name: t\n", "trigger: is required"},
       {"name: t\ntrigger: {type: time}\n", "t:2:"},
       {data, "create_job: is required"},
+      {"name: t\ntrigger: {type: drift, asset: a, account: b, container: c}\n",
+       "model: is required"},
+      {"name: t\ntrigger: {type: drift, model: m, asset: a, account: b, container: c, when: x}\n",
+       "when"},
+      {"name: t\ntrigger: {type: drift, model: m, asset: a, account: b, container: c, events: "
+       "'c/*'}\n",
+       "CONTAINER/FOLDER"},
+      {"name: t\ntrigger: {type: drift, model: m, asset: a, account: b, container: c}\n",
+       "create_job: is required"},
       {data + "create_job: j\ngate: [{metric: m, min: 1}]\n", "belongs to a trigger of type model"},
       {data + "create_job: j\ncolour: red\n", "t:4:1: colour"},
       {model + "create_job: j\n", "needs a gate"},

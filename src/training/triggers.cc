@@ -67,7 +67,7 @@ Result<std::unique_ptr<Triggers>> Triggers::open(TriggerParts parts) {
 void Triggers::watch(const TriggerSpec& spec) {
   const std::lock_guard lock(mutex_);
   watched_.erase(spec.name);
-  if (spec.data) watched_[spec.name] = Watch{spec.data->account, spec.data->container, {}, false};
+  if (spec.data) watched_[spec.name] = Watch{spec.data->account, spec.data->watched(), {}, false};
 }
 
 void Triggers::blob_changed(const blob::BlobKey& key) {
@@ -106,11 +106,11 @@ Task<Result<int64_t>> Triggers::newest_mark(const TriggerSpec& spec) {
   }
   const DataWatch& data = *spec.data;
   blob::ListQuery query;
-  query.prefix = data.prefix + literal_part(data.when);
-  const std::string glob = data.prefix + data.when;
+  query.prefix = data.below() + literal_part(data.when);
+  const std::string glob = data.below() + data.when;
   uint64_t newest = 0;
   do {
-    auto page = co_await parts_.blobs->list_blobs(data.account, data.container, query);
+    auto page = co_await parts_.blobs->list_blobs(data.account, data.watched(), query);
     if (!page && page.error().code() == Code::not_found) break;  // no container yet
     if (!page) co_return std::unexpected(page.error());
     for (const blob::Info& one : page->items)
@@ -127,7 +127,7 @@ Task<Result<void>> Triggers::look_at_data(const Trigger& trigger) {
   CO_TRY(const int64_t mark, co_await newest_mark(trigger.spec));
   if (mark <= trigger.seen) co_return Result<void>();
   CO_TRY(const data::Version made, co_await parts_.assets->create(data.asset, source_of(data)));
-  log::info("training", "new data",
+  log::info("training", data.drifting.empty() ? "new data" : "drift",
             {{"trigger", trigger.spec.name},
              {"asset", made.asset},
              {"version", std::to_string(made.number)}});

@@ -99,11 +99,10 @@ json::object describe(const Trigger& trigger) {
   json::object out;
   out["name"] = trigger.spec.name;
   out["description"] = trigger.spec.description;
-  out["type"] = trigger.spec.data ? "data" : "model";
-  out["watches"] = trigger.spec.data
-                       ? trigger.spec.data->account + "/" + trigger.spec.data->container + "/" +
-                             trigger.spec.data->prefix + trigger.spec.data->when
-                       : trigger.spec.model;
+  const auto& data = trigger.spec.data;
+  out["type"] = !data ? "model" : data->drifting.empty() ? "data" : "drift";
+  out["watches"] = data ? data->account + "/" + data->watched() + "/" + data->below() + data->when
+                        : trigger.spec.model;
   out["created"] = format_rfc3339(trigger.created);
   out["yaml"] = trigger.yaml;
   out["job"] = trigger.job;
