@@ -1,5 +1,6 @@
 #include "base/clock.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdio>
@@ -48,7 +49,11 @@ Result<WallTime> from_civil(int y, int mon, int d, int h, int min, int s, std::s
   if (y < 0 || !day.ok() || h < 0 || h > 23 || min < 0 || min > 59 || s < 0 || s > 60) {
     return fail(Code::invalid_argument, "not a time: '" + std::string(text) + "'");
   }
-  return WallTime(sys_days(day).time_since_epoch() + hours(h) + minutes(min) + seconds(s));
+  // Nanoseconds reach from 1677 to 2262. Others stand for "never" and "always", as the expiry of a
+  // SAS in 9999: they are the ends, less what an offset may add.
+  constexpr seconds kLast = floor<seconds>(WallTime::max().time_since_epoch()) - days(2);
+  const seconds at = sys_days(day).time_since_epoch() + hours(h) + minutes(min) + seconds(s);
+  return WallTime(std::clamp(at, -kLast, kLast));
 }
 
 }  // namespace

@@ -48,5 +48,16 @@ TEST(FakeClock, MovesOnlyWhenTold) {
   EXPECT_EQ(clock.monotonic() - mono, seconds(5));
 }
 
+TEST(Clock, DatesBeyondItsReachAreItsEnds) {
+  const WallTime now = SystemClock().now();
+  for (const char* late :
+       {"9999-12-31T23:59:59Z", "2263-01-01", "9999-12-31T23:59:59.9999999-23:59"})
+    EXPECT_GT(*parse_rfc3339(late), now) << late;
+  for (const char* early : {"0001-01-01T00:00:00Z", "1600-01-01", "0001-01-01T00:00:00+23:59"})
+    EXPECT_LT(*parse_rfc3339(early), WallTime()) << early;
+  EXPECT_GT(*parse_http_date("Fri, 31 Dec 9999 23:59:59 GMT"), now);
+  EXPECT_LT(*parse_http_date("Mon, 01 Jan 0001 00:00:00 GMT"), WallTime());
+}
+
 }  // namespace
 }  // namespace holdfast
