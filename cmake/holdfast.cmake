@@ -38,7 +38,7 @@ function(holdfast_module name)
     target_link_libraries(${target}_test PRIVATE holdfast_${target} ${M_TEST_DEPS} GTest::gtest GTest::gtest_main)
     target_include_directories(${target}_test PRIVATE ${CMAKE_SOURCE_DIR}/tests)
     # Compiling a test costs more than running it; what it tests is optimised.
-    target_compile_options(${target}_test PRIVATE "$<$<CONFIG:Release>:-O0;-g0;-U_FORTIFY_SOURCE>")
+    target_compile_options(${target}_test PRIVATE "$<$<CONFIG:Release>:-O0;-U_FORTIFY_SOURCE>")
     gtest_discover_tests(${target}_test TEST_PREFIX "${target}." DISCOVERY_MODE PRE_TEST
       PROPERTIES LABELS unit TIMEOUT 120)
   endif()
