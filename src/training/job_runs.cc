@@ -114,15 +114,18 @@ Task<Result<void>> JobRuns::fetch_model(Lineage model, std::string folder) {
 
 Task<Result<jobs::Pairs>> JobRuns::begin(Job job) {
   CO_TRY(const auto experiment, co_await parts_.tracking->ensure_experiment(job.spec.experiment));
-  if (job.attempt > 1) CO_TRY_VOID(co_await end_run(job, job.attempt - 1, ml::RunStatus::killed));
+  // All before it: a hub that was killed on its way to here ended none.
+  for (int64_t earlier = 1; earlier < job.attempt; ++earlier)
+    CO_TRY_VOID(co_await end_run(job, earlier, ml::RunStatus::killed));
   ml::NewRun run;
   run.id = run_id(job.name, job.attempt);
   run.experiment = experiment.id;
   run.name = job.spec.display_name.empty() ? job.name : job.spec.display_name;
   run.user = "holdfast";
   run.tags = job.spec.tags;
-  for (auto pair : {std::pair("mlflow.source.type", std::string("JOB")),
-                    std::pair("mlflow.source.name", job.name), std::pair("holdfast.job", job.name)})
+  for (const auto& pair :
+       {std::pair("mlflow.source.type", std::string("JOB")),
+        std::pair("mlflow.source.name", job.name), std::pair("holdfast.job", job.name)})
     run.tags.emplace_back(pair.first, pair.second);
   const std::string id = run.id;
   CO_TRY_VOID(co_await parts_.tracking->create_run(std::move(run)));

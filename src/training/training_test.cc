@@ -338,5 +338,19 @@ TEST_F(Loop, AskedForItFiresAgain) {
   EXPECT_EQ(run_task(triggers->find("retrain")).error().code(), Code::not_found);
 }
 
+// A hub may be killed between two attempts, before the second has ended the first one's run.
+TEST_F(Loop, AnAttemptEndsTheRunsOfAllBeforeIt) {
+  const jobs::Hooks hooks = runs->hooks();
+  jobs::Job job;
+  job.name = "again";
+  job.spec.experiment = "Default";
+  for (const int64_t attempt : {1, 3}) {
+    job.attempt = attempt;
+    ASSERT_TRUE(run_task(hooks.begin(job)));
+  }
+  EXPECT_EQ(run_task(tracking->run(run_id("again", 1)))->status, ml::RunStatus::killed);
+  EXPECT_EQ(run_task(tracking->run(run_id("again", 3)))->status, ml::RunStatus::running);
+}
+
 }  // namespace
 }  // namespace holdfast::training
