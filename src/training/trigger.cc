@@ -12,14 +12,20 @@ std::unexpected<Error> at(const YamlMap& map, std::string_view key, std::string_
   return std::unexpected(map.error_at(key, message));
 }
 
-Result<DataWatch> parse_data(YamlMap& map) {
-  DataWatch out;
+// The asset whose new version is learned, and the blobs that it is made of.
+Result<void> parse_source(YamlMap& map, DataWatch& out) {
   TRY(out.asset, map.text("asset"));
   if (auto good = data::check_asset_name(out.asset); !good)
     return at(map, "asset", good.error().message());
   TRY(out.account, map.text("account"));
   TRY(out.container, map.text("container"));
   TRY(out.prefix, map.text_or("prefix", ""));
+  return {};
+}
+
+Result<DataWatch> parse_data(YamlMap& map) {
+  DataWatch out;
+  TRY_VOID(parse_source(map, out));
   TRY(out.when, map.text_or("when", ""));
   TRY(out.settle, map.duration_or("settle", out.settle));
   if (out.settle < std::chrono::milliseconds(100))
@@ -40,12 +46,7 @@ Result<DataWatch> parse_drift(YamlMap& map) {
   TRY(out.drifting, map.text("model"));
   if (auto good = jobs::check_name("the model", out.drifting); !good)
     return at(map, "model", good.error().message());
-  TRY(out.asset, map.text("asset"));
-  if (auto good = data::check_asset_name(out.asset); !good)
-    return at(map, "asset", good.error().message());
-  TRY(out.account, map.text("account"));
-  TRY(out.container, map.text("container"));
-  TRY(out.prefix, map.text_or("prefix", ""));
+  TRY_VOID(parse_source(map, out));
   TRY(const std::string events, map.text_or("events", out.container + "/drift"));
   const size_t slash = events.find('/');
   out.events = events.substr(0, slash);
