@@ -90,7 +90,9 @@ Result<void> check_sums(const http::Request& request, std::string_view name, con
 
 Task<Result<Received>> receive(Call& call, uint64_t limit, std::string_view md5_header) {
   http::Request& request = call.request;
-  if (!request.content_length && !request.headers.get("Transfer-Encoding"))
+  // A body that nobody announced is none; whoever forgot to would make an empty blob of it.
+  if (request.content_length.value_or(0) == 0 && !request.headers.get("Content-Length") &&
+      !request.headers.get("Transfer-Encoding"))
     co_return fail(Code::invalid_argument, "missing_length", "Content-Length is required");
   if (request.content_length.value_or(0) > limit)
     co_return fail(Code::too_large, "body_too_large",

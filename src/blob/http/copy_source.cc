@@ -180,6 +180,7 @@ void describe(const http::Headers& answer, Pairs& headers, Pairs& metadata) {
 void take_as_body(http::Request& request, std::unique_ptr<ByteSource> body, uint64_t size) {
   request.body = std::make_unique<BodyInPlace>(std::move(request.body), std::move(body));
   request.content_length = size;
+  request.headers.set("Content-Length", std::to_string(size));
   for (const auto& [from, to] : kSourceSums) {
     if (const auto sum = request.headers.get(from)) request.headers.set(to, std::string(*sum));
   }

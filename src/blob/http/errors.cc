@@ -17,7 +17,6 @@ struct Row {
 constexpr Row kByReason[] = {
     {"container_not_found", 404, "ContainerNotFound"},
     {"blob_not_found", 404, "BlobNotFound"},
-    {"resource_not_found", 404, "ResourceNotFound"},
     {"container_exists", 409, "ContainerAlreadyExists"},
     {"blob_exists", 409, "BlobAlreadyExists"},
     {"condition_not_met", 412, "ConditionNotMet"},

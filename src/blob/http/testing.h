@@ -28,6 +28,7 @@ inline http::Request make_request(std::string method, std::string_view target,
   request.peer = "127.0.0.1:1234";
   request.id = "7b0e1f9c";
   request.content_length = body.size();
+  request.headers.set("Content-Length", std::to_string(body.size()));
   for (const auto& [name, value] : headers) request.headers.add(name, value);
   request.body = std::make_unique<MemorySource>(std::move(body));
   return request;

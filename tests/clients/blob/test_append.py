@@ -1,10 +1,13 @@
 """azure-storage-blob, unmodified: append blobs."""
+import concurrent.futures
 import os
 
 import pytest
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError
-from azure.storage.blob import BlobType
+from azure.storage.blob import BlobType, generate_blob_sas
+
+from blob_support import connect, soon
 
 
 def code(call) -> tuple[int, str]:
@@ -66,3 +69,25 @@ def test_sealing(container):
     assert log.seal_append_blob()["blob_sealed"] is True
     assert code(lambda: log.append_block(b"more")) == (409, "BlobIsSealed")
     assert log.get_blob_properties()["is_append_blob_sealed"] is True and log.download_blob().readall() == b"last words"
+
+
+@pytest.mark.slow
+def test_fifty_thousand_blocks_and_not_one_more(account, container):
+    log = container.get_blob_client("log")
+    log.create_append_blob()
+    sas = generate_blob_sas(account.name, "tests", "log", account_key=account.key, permission="a", expiry=soon(hours=1))
+    request = f"PUT /{account.name}/tests/log?comp=appendblock&{sas} HTTP/1.1\r\nHost: x\r\nx-ms-version: 2021-12-02\r\nContent-Length: 1\r\n\r\nx".encode()
+
+    def append(count: int) -> int:
+        """So many requests at once on one connection; how many were answered with 201."""
+        answers = b""
+        with connect(account) as socket:
+            socket.sendall(request * count)
+            while answers.count(b"HTTP/1.1 ") < count and (more := socket.recv(1 << 16)):
+                answers += more
+        return answers.count(b"HTTP/1.1 201 ")
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        assert sum(pool.map(append, [250] * 200)) == 50_000
+    assert code(lambda: log.append_block(b"x")) == (409, "BlockCountExceedsLimit")
+    assert log.get_blob_properties().append_blob_committed_block_count == 50_000
+    assert log.download_blob().readall() == b"x" * 50_000

@@ -93,6 +93,8 @@ def test_account_sas(account, container):
         assert service.get_blob_client("tests", "b").download_blob().readall() == b"data"
         assert code(lambda: list(service.list_containers())) == (403, "AuthorizationResourceTypeMismatch")
         assert code(lambda: service.create_container("no"))[0] == 403
+    with account.client(credential=account_sas(account, "rl", services="qf")) as service:
+        assert code(lambda: list(service.list_containers())) == (403, "AuthorizationServiceMismatch")
 
 
 def test_times(account, container):
@@ -184,3 +186,40 @@ def test_signature_of_a_snapshot_opens_nothing_else(account, container):
     connection.request("GET", f"{plain.path}/tests/b?snapshot=2027-01-01T00%3A00%3A00.0000000Z&{sas}")
     assert connection.getresponse().status == 403
     connection.close()
+
+
+def signed(key: str, query: dict, lines: list[str]) -> str:
+    """The query with its signature: the client itself makes the newest version alone."""
+    mac = hmac.new(base64.b64decode(key), "\n".join(lines).encode(), hashlib.sha256).digest()
+    return urllib.parse.urlencode(query | {"sig": base64.b64encode(mac).decode()})
+
+
+def later() -> str:
+    return soon(hours=1).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.mark.parametrize("version", ["2015-04-05", "2018-03-28", "2018-11-09", "2020-10-02", "2020-12-06", "2022-11-02", "2026-04-06"])
+def test_service_sas_of_every_version(account, container, version):
+    """By the documented string-to-sign of each."""
+    container.upload_blob("b", b"data")
+    q = {"sp": "r", "se": later(), "sip": "127.0.0.1", "spr": "https,http", "sv": version, "sr": "b", "rsct": "text/x-own"}
+    lines = [q["sp"], "", q["se"], f"/blob/{account.name}/tests/b", "", q["sip"], q["spr"], version]
+    lines += (["b", ""] if version >= "2018-11-09" else []) + ([""] if version >= "2020-12-06" else []) + [""] * 4 + [q["rsct"]]
+    sas = signed(account.key, q, lines)
+    got = blob_with(account, sas).download_blob()
+    assert got.readall() == b"data" and got.properties.content_settings.content_type == "text/x-own"
+    assert code(lambda: blob_with(account, sas).upload_blob(b"x", overwrite=True)) == (403, "AuthorizationPermissionMismatch")
+    other = "2018-11-09" if version < "2018-11-09" or version >= "2020-12-06" else "2020-12-06"
+    assert code(blob_with(account, sas.replace(version, other)).download_blob) == (403, "AuthenticationFailed")
+
+
+@pytest.mark.parametrize("version", ["2015-04-05", "2018-11-09", "2020-12-06", "2026-04-06"])
+def test_account_sas_of_every_version(account, container, version):
+    q = {"sp": "rl", "ss": "b", "srt": "sco", "se": later(), "sv": version}
+    lines = [account.name, q["sp"], q["ss"], q["srt"], "", q["se"], "", "", version] + ([""] if version >= "2020-12-06" else []) + [""]
+    sas = signed(account.key, q, lines)
+    with account.client(credential=sas) as service:
+        assert [c.name for c in service.list_containers()] == ["tests"]
+        assert code(lambda: service.create_container("no")) == (403, "AuthorizationPermissionMismatch")
+    with account.client(credential=sas.replace("srt=sco", "srt=so")) as service:
+        assert code(lambda: list(service.list_containers())) == (403, "AuthenticationFailed")
