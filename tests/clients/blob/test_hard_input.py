@@ -94,7 +94,8 @@ def test_two_lengths_or_a_length_and_chunks(account, container):
 
 def test_a_body_that_is_shorter_than_it_says(account, container):
     began = time.monotonic()
-    assert raw(account, head_of(account, "/tests/short", 1000, 1000), b"x" * 999, half_close=True).startswith(b"HTTP/1.1 503")
+    answer = raw(account, head_of(account, "/tests/short", 1000, 1000), b"x" * 999, half_close=True)
+    assert answer.startswith(b"HTTP/1.1 503") and "ServerBusy" in answer.decode()
     assert time.monotonic() - began < 5  # at once, not by a deadline
     assert not container.get_blob_client("short").exists()
 
@@ -157,6 +158,42 @@ def test_fifty_thousand_different_blocks(account, container):
     body = b"<BlockList>" + b"".join(b"<Latest>%s</Latest>" % block.encode() for block in ids) + b"</BlockList>"
     assert send(account, "PUT", "/tests/many?comp=blocklist", body).status == 201
     assert container.download_blob("many").readall() == b"".join(b"%06d" % number for number in range(50_000))
+
+
+def test_ten_thousand_connections(tmp_path):
+    """All are open at once, and each is answered again and again; so is a client that comes on top of them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    hub = Hub(tmp_path).start()
+    crowd = []
+    try:
+        account = hub.create_account()
+        with account.client() as service:
+            container = service.create_container("tests", public_access="blob")
+            container.upload_blob("b", b"data")
+            request = f"GET /{account.name}/tests/b HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+            for _ in range(10_000):
+                crowd.append(connect(account))
+                crowd[-1].sendall(request)
+            for turn in range(2):
+                for socket in crowd:
+                    answer = socket.recv(4096)
+                    assert answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"\r\n\r\ndata")
+                container.upload_blob(f"on top {turn}", b"more")
+                assert container.download_blob(f"on top {turn}").readall() == b"more"
+                for socket in crowd if turn == 0 else []:
+                    socket.sendall(request)
+            assert anonymous(hub.process.pid) < 300 << 20
+            for socket in crowd[::2]:
+                socket.close()
+            for socket in crowd[1::2]:
+                socket.sendall(request[:-2])  # heads that never end
+            assert container.download_blob("b").readall() == b"data"
+    finally:
+        for socket in crowd:
+            socket.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert hub.stop() == 0
 
 
 def test_more_stored_files_than_a_shell_lets_a_process_open(tmp_path):
