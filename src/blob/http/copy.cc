@@ -154,6 +154,20 @@ Answer copy_from_elsewhere(Call& call, Kind kind, NewBlob wanted, Conditions con
   co_return copied(kind, info);
 }
 
+// The pages of a page blob become bytes of a block blob: these are copied, holes as zeroes.
+Answer put_pages(Call& call, Info there, NewBlob wanted, Conditions conditions) {
+  CO_TRY_VOID(co_await call.blobs.may_replace(call.key(), conditions));
+  CO_TRY_VOID(co_await take_source_as_body(call));
+  CO_TRY(Received received, co_await receive(call, kPutBlobLimit, "Content-MD5"));
+  CO_TRY(wanted.headers, merged_headers(call.request, there.headers));
+  std::erase_if(wanted.headers, [](const auto& pair) { return pair.first == "Content-MD5"; });
+  wanted.headers.emplace_back("Content-MD5", base64(as_bytes(received.md5)));
+  if (wanted.metadata.empty()) wanted.metadata = there.metadata;
+  CO_TRY(const Info info, co_await call.blobs.put_blob(call.key(), std::move(received.content),
+                                                       std::move(wanted), conditions));
+  co_return copied(Kind::put_from_url, info);
+}
+
 }  // namespace
 
 Answer copy_blob(Call& call) {
@@ -171,15 +185,14 @@ Answer copy_blob(Call& call) {
   CO_TRY(const std::optional<BlobKey> source, co_await source_here(call));
   if (!source) co_return co_await copy_from_elsewhere(call, kind, std::move(wanted), conditions);
   CO_TRY(const Info there, co_await info_of_source(call, *source));
+  if (with_tags) wanted.tags = there.tags;
   if (kind == Kind::put_from_url) {
     if (there.type == BlobType::page)
-      co_return fail(Code::conflict, "invalid_blob_type",
-                     "Put Blob From URL makes block blobs alone; its source is a page blob");
+      co_return co_await put_pages(call, there, std::move(wanted), conditions);
     CO_TRY(wanted.headers, merged_headers(request, there.headers));
   } else {
     wanted.copy = done_copy(call, there.size);
   }
-  if (with_tags) wanted.tags = there.tags;
   CO_TRY_VOID(co_await check_source_sums(call, *source, source_conditions));
   CO_TRY(const Info info, co_await call.blobs.copy_blob(call.key(), *source, std::move(wanted),
                                                         conditions, source_conditions));

@@ -1,4 +1,5 @@
 """azure-storage-blob, unmodified: page blobs."""
+import hashlib
 import os
 
 import pytest
@@ -126,7 +127,18 @@ def test_from_url_and_copies(account, container, disk):
     # A page blob as the source of pages of another.
     copy.upload_pages_from_url(disk.url, 0, PAGE, 0)
     assert copy.download_blob(offset=0, length=PAGE).readall() == b"n" * PAGE
-    assert code(lambda: container.get_blob_client("b").upload_blob_from_url(disk.url)) == (409, "InvalidBlobType")
+    # As the source of a block blob it is its bytes, holes and all.
+    block = container.get_blob_client("b")
+    block.upload_blob_from_url(disk.url, metadata={"a": "1"})
+    now = disk.download_blob().readall()
+    made = block.get_blob_properties()
+    assert block.download_blob().readall() == now and made.blob_type == BlobType.BlockBlob and made.metadata == {"a": "1"}
+    assert made.content_settings.content_type == "application/x-disk" and made.content_settings.content_md5 == bytearray(hashlib.md5(now).digest())
+    disk.upload_page(b"m" * PAGE, 0, PAGE)
+    assert block.download_blob().readall() == now
+    stale = {"source_etag": '"0x1"', "source_match_condition": MatchConditions.IfNotModified}
+    assert code(lambda: block.upload_blob_from_url(disk.url, overwrite=True, **stale)) == (412, "SourceConditionNotMet")
+    assert code(lambda: block.upload_blob_from_url(disk.url)) == (409, "BlobAlreadyExists")
     other = "http://127.0.0.1:9/none/c/b"
     assert code(lambda: disk.upload_pages_from_url(other, 0, PAGE, 0)) == (403, "CannotVerifyCopySource")
 
