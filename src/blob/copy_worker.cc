@@ -41,6 +41,7 @@ SourceRequest rest_of(const PendingCopy& copy) {
   if (!copy.etag.empty() && !copy.etag.starts_with("W/"))
     request.headers.set("If-Match", copy.etag);
   if (copy.done > 0) request.range = Range{copy.done, UINT64_MAX};
+  request.or_whole = true;
   return request;
 }
 
@@ -164,6 +165,7 @@ Task<Result<void>> PendingCopies::fetch(Known& known, PendingCopy& copy) {
       co_return changed();
     if (!source) co_return std::unexpected(source.error());
     if (!same_source(copy, *source)) co_return changed();
+    if (source->first < copy.done) CO_TRY_VOID(co_await skip(known, copy, *source->body));
     while (copy.done < copy.size) CO_TRY_VOID(co_await fetch_part(known, copy, *source->body));
   }
   co_return co_await complete(known, copy);
@@ -189,6 +191,23 @@ Task<Result<void>> PendingCopies::catch_up(Known& known, const PendingCopy& copy
       known.sums.add(ByteView(piece.data(), count));
     }
   }
+  co_return Result<void>();
+}
+
+// Of a source that sends everything again, what is here already. It has to be the same.
+Task<Result<void>> PendingCopies::skip(Known& known, const PendingCopy& copy, ByteSource& from) {
+  std::vector<std::byte> piece(kPiece);
+  Crc64 crc;
+  for (uint64_t left = copy.done; left > 0;) {
+    if (known.ended->load()) co_return ended();
+    const auto room = std::span(piece).first(std::min<uint64_t>(piece.size(), left));
+    CO_TRY(const size_t count, co_await from.read(room));
+    if (count == 0)
+      co_return fail(Code::timed_out, "source_unavailable", "the source ended too early");
+    crc.update(room.first(count));
+    left -= count;
+  }
+  if (crc.value() != known.sums.crc.value()) co_return changed();
   co_return Result<void>();
 }
 

@@ -71,6 +71,7 @@ class PendingCopies {
   Task<Result<std::unique_ptr<Claim>>> claim(std::chrono::milliseconds& pause);
   Task<void> run(Claim& claim);
   Task<Result<void>> fetch(Known& known, PendingCopy& copy);
+  Task<Result<void>> skip(Known& known, const PendingCopy& copy, ByteSource& from);
   Task<Result<void>> fetch_part(Known& known, PendingCopy& copy, ByteSource& from);
   Task<Result<void>> catch_up(Known& known, const PendingCopy& copy);
   Task<Result<void>> add_part(PendingCopy& copy, store::StagedContent staged);

@@ -155,13 +155,15 @@ Task<Result<FetchedSource>> Sources::open(SourceRequest wanted) {
     co_return unusable_source("the source does not tell its length");
   FetchedSource source;
   source.size = source.total = *length;
-  if (wanted.range) {
+  const bool whole = !wanted.range || (wanted.or_whole && answer->status == 200);
+  if (!whole) {
     const auto got = content_range_of(answer->headers);
     if (answer->status != 206 || !got)
       co_return unusable_source("the source does not serve ranges");
     if (got->first != wanted.range->first || got->last > wanted.range->last ||
         got->last - got->first + 1 != *length)
       co_return unusable_source("the source answered with another range than was asked for");
+    source.first = got->first;
     source.total = got->total;
   } else if (answer->status != 200) {
     co_return unusable_source("the source answered with a range that nobody asked for");

@@ -22,12 +22,14 @@ struct SourceLimits {
 struct SourceRequest {
   std::string url;
   std::optional<Range> range;
+  bool or_whole = false;  // of who serves no ranges, the whole will do
   http::Headers headers;  // Authorization, If-Match and their like
 };
 
 struct FetchedSource {
+  uint64_t first = 0;  // where the body begins
   uint64_t size = 0;   // of the body
-  uint64_t total = 0;  // of the whole; `size` where no range was asked for
+  uint64_t total = 0;  // of the whole
   http::Headers headers;
   std::unique_ptr<ByteSource> body;  // fails where its size is another
 };

@@ -37,12 +37,11 @@ struct CopySources : testing::Test {
   void SetUp() override {
     const auto add = [this](const char* path,
                             std::function<http::Response(http::Request&)> answer) {
-      router.add("GET", path, http::Role::anonymous,
-                 [this, answer](http::Request& request) -> Task<Result<http::Response>> {
-                   ++asked;
-                   seen = request.headers;
-                   co_return answer(request);
-                 });
+      router.add("GET", path, http::Role::anonymous, [this, answer](http::Request& request) {
+        ++asked;
+        seen = request.headers;
+        return answered(answer(request));
+      });
     };
     add("/data", [](http::Request&) {
       http::Response response(200, "text/x", "0123456789");
@@ -74,6 +73,8 @@ struct CopySources : testing::Test {
       add(("/" + std::to_string(status)).c_str(),
           [status](http::Request&) { return http::Response(status); });
   }
+
+  static Task<Result<http::Response>> answered(http::Response response) { co_return response; }
 
   // The reason, or the bytes.
   std::string fetch(http::LoopbackServer& server, std::string path, SourceRequest wanted = {},
@@ -146,6 +147,10 @@ TEST_F(CopySources, RangesMustBeWhatWasAskedFor) {
   EXPECT_EQ(fetch(server, "/range", range(1, 4)), "source_unusable");
   EXPECT_EQ(fetch(server, "/range", range(2, 3)), "source_unusable");
   EXPECT_EQ(fetch(server, "/data", range(2, 4)), "source_unusable");
+  SourceRequest either = range(2, 4);
+  either.or_whole = true;
+  EXPECT_EQ(fetch(server, "/range", either), "234");
+  EXPECT_EQ(fetch(server, "/data", either), "0123456789");
 }
 
 TEST_F(CopySources, ConditionsHoldEvenWhereTheSourceIgnoresThem) {
