@@ -96,19 +96,38 @@ Task<Result<StorageUsage>> ContentCare::usage() {
   uint64_t end = 0;
   auto count = [&newest, &end](Tx& tx) -> Result<StorageUsage> {
     StorageUsage out;
+    // What segments hold is counted as it comes and goes: no row of a small content is read.
     TRY_VOID(
-        tx.each("SELECT count(*) FILTER (WHERE refs > 0), coalesce(sum(size) FILTER (WHERE refs > "
-                "0), 0), coalesce(sum(size) FILTER (WHERE refs = 0), 0), coalesce(sum(size) FILTER "
-                "(WHERE kind = 1), 0), (SELECT max(number) FROM segment), coalesce(max(offset + "
-                "size) FILTER (WHERE kind = 1 AND segment = (SELECT max(number) FROM segment)), 0) "
-                "FROM content WHERE kind IN (1, 2)",
+        tx.each("SELECT coalesce(sum(live), 0), coalesce(sum(bytes), 0), max(number) FROM segment",
                 {}, [&](const Row& row) {
                   out.contents = static_cast<uint64_t>(row.integer(0));
-                  out.live_bytes = static_cast<uint64_t>(row.integer(1));
-                  out.released_bytes = static_cast<uint64_t>(row.integer(2));
-                  out.dead_bytes = static_cast<uint64_t>(row.integer(3));
-                  newest = row.integer(4);
-                  end = static_cast<uint64_t>(row.integer(5));
+                  out.dead_bytes = static_cast<uint64_t>(row.integer(1));
+                  newest = row.integer(2);
+                  return false;
+                }));
+    TRY_VOID(
+        tx.each("SELECT coalesce(max(offset + size), 0) FROM content INDEXED BY "
+                "content_segment WHERE kind = 1 AND segment = ?",
+                {newest}, [&](const Row& row) {
+                  end = static_cast<uint64_t>(row.integer(0));
+                  return false;
+                }));
+    uint64_t released = 0;
+    TRY_VOID(
+        tx.each("SELECT count(*), coalesce(sum(size), 0) FROM content INDEXED BY content_free "
+                "WHERE refs = 0 AND kind IN (1, 2)",
+                {}, [&](const Row& row) {
+                  released = static_cast<uint64_t>(row.integer(0));
+                  out.released_bytes = static_cast<uint64_t>(row.integer(1));
+                  return false;
+                }));
+    TRY_VOID(
+        tx.each("SELECT count(*), coalesce(sum(size), 0) FROM content INDEXED BY content_file "
+                "WHERE kind = 2",
+                {}, [&](const Row& row) {
+                  out.contents += static_cast<uint64_t>(row.integer(0)) - released;
+                  out.live_bytes =
+                      out.dead_bytes + static_cast<uint64_t>(row.integer(1)) - out.released_bytes;
                   return false;
                 }));
     TRY_VOID(tx.each("SELECT count(*) FROM content_damage", {}, [&](const Row& row) {
