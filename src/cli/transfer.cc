@@ -93,6 +93,7 @@ Task<Result<json::object>> copy_one(Context& context, Place from, Place to) {
     CO_TRY(const auto done,
            co_await transfer::copy_blob(std::move(at), std::move(into), std::move(copy)));
     row["size"] = done.size;
+    row["resumed_bytes"] = done.resumed;
     row["by_service"] = done.by_service;
   }
   bar.done();

@@ -69,11 +69,15 @@ class Through {
         blob_client::Content content = std::move(bytes);
         CO_TRY_VOID(co_await to_.client.put_block(to_.container, to_.blob, id, std::move(content),
                                                   std::move(md5)));
+      } else {
+        resumed_ += piece.size;
       }
       if (options_.moved) options_.moved(piece.size);
     }
     co_return Result<void>();
   }
+
+  uint64_t resumed() const { return resumed_; }
 
   Task<Result<void>> commit() {
     blob_client::BlobHeaders headers;
@@ -91,7 +95,7 @@ class Through {
   const uint64_t piece_;
   std::vector<std::string> ids_;
   std::set<std::string> staged_;
-  uint64_t next_ = 0;
+  uint64_t next_ = 0, resumed_ = 0;
 };
 
 }  // namespace
@@ -117,6 +121,7 @@ Task<Result<Copied>> copy_blob(BlobAt from, BlobAt to, CopyOptions options) {
   Lane lane = [&through](const bool& stop) { return through.move_some(stop); };
   CO_TRY_VOID(co_await run_lanes(std::max(1u, options.parallel), std::move(lane)));
   CO_TRY_VOID(co_await through.commit());
+  out.resumed = through.resumed();
   co_return out;
 }
 

@@ -26,6 +26,7 @@ struct CopyOptions {
 struct Copied {
   uint64_t size = 0;
   bool by_service = false;  // no byte came through here
+  uint64_t resumed = 0;     // bytes that an earlier run had brought there
 };
 
 // The target's service copies where it may read the source; where it may not, the bytes come
