@@ -1,4 +1,5 @@
-"""`make faults [SUITE=kill] [SEED=1] [N=50]`: the long campaigns. Resumable: what is done is kept in build/faults.
+"""`make faults [SUITE=kill] [SEED=1] [N=50]`: the long campaigns. Those of kills and of blobs are resumable: what is done is kept in
+build/faults, and a run that was interrupted goes on when it is called again.
 
   kill    kill -9 of hub, edge or serve at N random moments of the loop; nothing acknowledged is lost or doubled
   loop    the same while versions are learned, compared and deployed: no step is doubled, lost or half done
@@ -19,6 +20,7 @@ import json
 import pathlib
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -26,10 +28,11 @@ import time
 
 import closed
 from blob_faults import SUITES
-from disk import why_not
+from disk import give_back, why_not
 from loop import BIN, ROOT, Loop, kill_run, wait_until
 
 PART = 10  # kills a run: a run that was interrupted is repeated, those before it are kept
+PARTS = {"blob": 100, "power": 50, "sync": 10, "full": 1, "flips": 200}  # the same of the blob campaigns, a few minutes each
 
 
 def kill(seed: int, count: int) -> int:
@@ -137,19 +140,32 @@ def blob(suite: str, seed: int, count: int, sabotage: str) -> int:
     programs, environment = BIN, {}
     if sabotage:
         programs, environment = build_planted("holdfast-hub") / "bin", {"HOLDFAST_PLANT": f"skip-{sabotage}"}
-    folder = ROOT / f"build/faults/{suite}-{seed}{'-broken' if sabotage else ''}"
-    shutil.rmtree(folder, ignore_errors=True)
-    verdict = SUITES[suite](folder, seed, count, programs, environment, lambda text: print(text, flush=True))
-    problems = verdict["problems"]
+    name = f"{suite}-{seed}{'-' + sabotage if sabotage else ''}"
+    state_file = ROOT / f"build/faults/{name}-{count}.json"
+    fresh = {"trials": 0, "acknowledged": 0, "refused": 0, "kinds": [], "problems": []}
+    state = json.loads(state_file.read_text()) if state_file.exists() else fresh
+    while state["trials"] < count:
+        part = state["trials"] // PARTS[suite]
+        folder = ROOT / f"build/faults/{name}-part-{part}"
+        give_back(folder / "disk")
+        shutil.rmtree(folder, ignore_errors=True)
+        done = state["trials"]
+        verdict = SUITES[suite](folder, seed * 1000 + part, min(PARTS[suite], count - done), programs, environment,
+                                lambda text: print(f"after {done}: {text}", flush=True))
+        state = {key: verdict[key] if key == "kinds" else value + verdict[key] for key, value in state.items()}
+        state_file.parent.mkdir(parents=True, exist_ok=True)
+        state_file.write_text(json.dumps(state))
+        if not verdict["problems"]:
+            shutil.rmtree(folder)
+    problems = state["problems"]
     for problem in problems[:50]:
         print("  " + problem)
     kinds = {kind: sum(problem.startswith(kind) for problem in problems) for kind in ("lost", "resurrected", "torn", "served")}
-    print(f"{suite}{' with broken ' + sabotage if sabotage else ''}: seed {seed}: {verdict['trials']} trials, {verdict['acknowledged']} operations acknowledged "
-          f"({', '.join(verdict['kinds'])}), {verdict['refused']} refused or cut, {', '.join(f'{count} {kind}' for kind, count in kinds.items())}, {len(problems)} problems")
-    if not problems:
-        shutil.rmtree(folder)
+    print(f"{suite}{' with broken ' + sabotage if sabotage else ''}: seed {seed}: {state['trials']} trials, {state['acknowledged']} operations acknowledged "
+          f"({', '.join(state['kinds'])}), {state['refused']} refused or cut, {', '.join(f'{count} {kind}' for kind, count in kinds.items())}, {len(problems)} problems")
     if sabotage:
         print("the broken build was found out" if problems else "the broken build was NOT found out")
+    state_file.unlink()
     return int(bool(problems) != bool(sabotage))
 
 
@@ -160,6 +176,7 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=50)
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what runs and what is mounted goes with it
     if not pathlib.Path(BIN / "holdfast").exists():
         sys.exit(f"{BIN} has no programs; make build first")
     if arguments.suite in SUITES:

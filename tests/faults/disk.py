@@ -20,6 +20,12 @@ def why_not() -> str:
     return ""
 
 
+def give_back(at: pathlib.Path) -> None:
+    """Where a run that was killed left its disk mounted."""
+    if os.path.ismount(at):
+        subprocess.run(["umount", at], check=True)
+
+
 class Disk:
     def __init__(self, folder: pathlib.Path, mib: int):
         self.image, self.at = folder / "disk.img", folder / "disk"
