@@ -23,6 +23,8 @@ constexpr Operation kOperations[] = {
     {"Find Blobs by Tags",        "GET",    's', "",          "blobs",      'f', "",  find_blobs_by_tags},
     {"Find Blobs by Tags",        "GET",    'c', "container", "blobs",      'f', "",  find_blobs_by_tags},
     {"Blob Batch",                "POST",   's', "",          "batch",      0,   "",  batch_blobs},
+    // As @azure/storage-blob asks for an account's where that is in the path.
+    {"Blob Batch",                "POST",   's', "container", "batch",      0,   "",  batch_blobs},
     {"Blob Batch",                "POST",   'c', "container", "batch",      0,   "",  batch_blobs},
     {"Create Container",          "PUT",    'c', "container", "",           'c', "w", create_container},
     {"Get Container Properties",  "GET",    'c', "container", "",           'r', "l", get_container, 'c'},
