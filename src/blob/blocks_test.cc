@@ -1,6 +1,7 @@
 // Block lists: which bytes a list means, and what becomes of the blocks that it does not name.
 #include <gtest/gtest.h>
 
+#include "blob/shared_blocks.h"
 #include "blob/testing.h"
 
 namespace holdfast::blob {
@@ -144,6 +145,43 @@ TEST_F(BlockDomain, ADeletedBlobLeavesNoCommittedBlocks) {
   put("x", {{"BBBB", "new"}});
   EXPECT_EQ(reason_of(put_list("x", {{BlockRef::latest, "AAAA"}})), "invalid_block_list");
   EXPECT_TRUE(put_list("x", {{BlockRef::latest, "BBBB"}}));
+}
+
+TEST_F(BlockDomain, BytesAreSharedWhereTheyAreOneStoredContent) {
+  const std::string a = text(100, 'a'), b = text(50, 'b'), c = text(50, 'c');
+  put("from", {{"a", a}, {"b", b}, {"c", c}});
+  ASSERT_TRUE(put_list(
+      "from", {{BlockRef::latest, "a"}, {BlockRef::latest, "b"}, {BlockRef::latest, "c"}}));
+  ASSERT_TRUE(put_blob("plain", a));
+  const std::string contents = rows("SELECT count(*) FROM content");
+  struct Row {
+    const char* from;
+    uint64_t first, size;
+    bool fits;
+    uint64_t etag = 0;  // 0: that of the blob
+  };
+  const Row table[] = {{"from", 0, 100, true},      {"from", 100, 50, true},
+                       {"from", 150, 50, true},     {"from", 0, 200, false},
+                       {"from", 100, 49, false},    {"from", 99, 50, false},
+                       {"from", 150, 50, false, 7}, {"plain", 0, 100, true},
+                       {"plain", 0, 99, false},     {"none", 0, 100, false, 7}};
+  std::vector<BlockRef> list;
+  for (const Row& row : table) {
+    const std::string id = "id" + std::to_string(list.size());
+    const uint64_t etag = row.etag != 0 ? row.etag : info(row.from)->etag;
+    const SharedBytes bytes(key(row.from), etag, {row.first, row.first + row.size - 1});
+    EXPECT_EQ(*run_task(can_share(*blobs, bytes)), row.fits) << row.from << " " << row.first;
+    EXPECT_EQ(*run_task(share_block(*blobs, key("to"), id, bytes, {})), row.fits);
+    if (row.fits) list.push_back({BlockRef::latest, id});
+  }
+  EXPECT_EQ(rows("SELECT count(*) FROM content"), contents);
+  ASSERT_TRUE(put_list("to", list));
+  ASSERT_TRUE(delete_blob("from"));
+  ASSERT_TRUE(delete_blob("plain"));
+  EXPECT_EQ(contents_after_sweep(), 5);  // of four blocks, and their list
+  EXPECT_EQ(bytes("to"), a + b + c + a);
+  ASSERT_TRUE(delete_blob("to"));
+  EXPECT_EQ(contents_after_sweep(), 0);
 }
 
 TEST_F(BlockDomain, SweepDropsWhatWasNotCommittedWithinAWeek) {

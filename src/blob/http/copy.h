@@ -1,7 +1,7 @@
 // Sources of copies: blobs of this server and, where the owner allows it, of others.
 #pragma once
 
-#include "blob/http/call.h"
+#include "blob/http/body.h"
 #include "blob/sources.h"
 
 namespace holdfast::blob {
@@ -31,11 +31,20 @@ Task<Result<FetchedSource>> open_elsewhere(Call& call, SourceRequest wanted);
 // What that answer says of the blob, as far as it makes sense.
 void describe(const http::Headers& answer, Pairs& headers, Pairs& metadata);
 
+// x-ms-source-range; nullopt: there is none. invalid_argument "invalid_range".
+Result<std::optional<Range>> source_range_of(const http::Request& request);
+
 // Makes `body` the request's own.
 void take_as_body(http::Request& request, std::unique_ptr<ByteSource> body, uint64_t size);
 // Makes the range of the blob at x-ms-copy-source the request's body. Also precondition_failed
 // "source_condition_not_met"; invalid_argument "invalid_range".
 Task<Result<void>> take_source_as_body(Call& call);
+
+// The bytes at x-ms-copy-source as a block, without copying them: where they are a stored content
+// of this server, and not a short one. nullopt: they are to be copied, or that will tell what is
+// wrong. The block's checksums; reasons of check_sums() and share_block().
+Task<Result<std::optional<Received>>> share_source(Call& call, std::string id,
+                                                   Conditions conditions);
 
 // The URL without its query, which may hold a signature.
 std::string source_shown(const http::Request& request);

@@ -77,16 +77,6 @@ class BodyInPlace final : public ByteSource {
   std::unique_ptr<ByteSource> own_, source_;
 };
 
-Result<std::optional<Range>> source_range_of(const http::Request& request) {
-  const auto header = request.headers.get("x-ms-source-range");
-  if (!header) return std::nullopt;
-  http::Request ranged;
-  ranged.headers.set("x-ms-range", std::string(*header));
-  const auto range = range_of(ranged);
-  if (!range) return fail(Code::invalid_argument, "invalid_range", kBadRange);
-  return range;
-}
-
 Task<Result<void>> open_here(Call& call, BlobKey source) {
   http::Request& request = call.request;
   CO_TRY(const Conditions conditions, source_conditions_of(request));
@@ -109,6 +99,16 @@ Task<Result<void>> open_here(Call& call, BlobKey source) {
 }
 
 }  // namespace
+
+Result<std::optional<Range>> source_range_of(const http::Request& request) {
+  const auto header = request.headers.get("x-ms-source-range");
+  if (!header) return std::nullopt;
+  http::Request ranged;
+  ranged.headers.set("x-ms-range", std::string(*header));
+  const auto range = range_of(ranged);
+  if (!range) return fail(Code::invalid_argument, "invalid_range", kBadRange);
+  return range;
+}
 
 Task<Result<std::optional<BlobKey>>> source_here(Call& call) {
   CO_TRY(const SourceUrl url, source_url(call.request));

@@ -15,6 +15,13 @@ namespace {
 constexpr uint64_t kBlockLimit = 4000ull << 20, kXmlLimit = 8ull << 20;
 constexpr uint64_t kLarge = 256 << 10;  // from here on, what is refused is so before the body
 
+http::Response block_put(const Received& received) {
+  http::Response response(201);
+  response.header("x-ms-request-server-encrypted", "false");
+  add_checksum(response, received);
+  return response;
+}
+
 }  // namespace
 
 Answer put_blob(Call& call) {
@@ -59,9 +66,6 @@ Answer put_blob(Call& call) {
 
 Answer put_block(Call& call) {
   CO_TRY_VOID(check_blob_name(call.address.blob));
-  if (call.request.headers.get("x-ms-copy-source")) {
-    CO_TRY_VOID(co_await take_source_as_body(call));
-  }
   CO_TRY(const Conditions conditions, conditions_of(call, Use::write));
   std::string id(call.request.query_value("blockid").value_or(""));
   std::ranges::replace(id, ' ', '+');  // a client that sent base64 as it is
@@ -69,15 +73,17 @@ Answer put_block(Call& call) {
   if (!raw || raw->empty() || raw->size() > 64)
     co_return fail(Code::invalid_argument, "invalid_query",
                    "blockid must be base64 of 1 to 64 bytes");
+  if (call.request.headers.get("x-ms-copy-source")) {
+    CO_TRY(const auto shared, co_await share_source(call, id, conditions));
+    if (shared) co_return block_put(*shared);
+    CO_TRY_VOID(co_await take_source_as_body(call));
+  }
   if (call.request.content_length.value_or(UINT64_MAX) > kLarge)
     CO_TRY_VOID(co_await call.blobs.container(call.address.account, call.address.container));
   CO_TRY(Received received, co_await receive(call, kBlockLimit, "Content-MD5"));
   CO_TRY_VOID(
       co_await call.blobs.put_block(call.key(), id, std::move(received.content), conditions));
-  http::Response response(201);
-  response.header("x-ms-request-server-encrypted", "false");
-  add_checksum(response, received);
-  co_return response;
+  co_return block_put(received);
 }
 
 Answer put_block_list(Call& call) {

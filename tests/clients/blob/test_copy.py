@@ -1,4 +1,6 @@
 """azure-storage-blob, unmodified: copies inside the server, and refusal of every other source."""
+import base64
+import hashlib
 import os
 
 import pytest
@@ -87,6 +89,38 @@ def test_from_urls(account, container):
     log.create_append_blob()
     log.append_block_from_url(url, source_offset=10, source_length=90)
     assert log.download_blob().readall() == data[10:100]
+
+
+def test_whole_blocks_of_a_blob_here_take_no_room(hub, account, container):
+    """What is one stored content is held by both; checksums are told and looked at all the same."""
+    used = lambda: hub.api("GET", "/api/v1/storage/usage")[1]["store"]["live_bytes"]
+    blocks = [os.urandom(3 << 20) for _ in range(3)]
+    source = container.get_blob_client("from")
+    for number, block in enumerate(blocks):
+        source.stage_block(f"{number}", block)
+    source.commit_block_list(["0", "1", "2"])
+    whole = container.upload_blob("whole", blocks[0])
+    before, to = used(), container.get_blob_client("to")
+    for number in range(3):
+        to.stage_block_from_url(f"b{number}", url_with_sas(account, source), source_offset=number * (3 << 20), source_length=3 << 20)
+    to.stage_block_from_url("whole", url_with_sas(account, whole))
+    assert used() - before < 1 << 20
+    md5 = [base64.b64encode(hashlib.md5(block).digest()).decode() for block in blocks]
+    at = {"x-ms-copy-source": url_with_sas(account, source), "x-ms-source-range": f"bytes=0-{(3 << 20) - 1}"}
+    path = "/tests/to?comp=block&blockid=YWFhYQ%3D%3D"
+    answer = send(account, "PUT", path, headers=at)
+    sent = send(account, "PUT", "/tests/other?comp=block&blockid=YWFh", blocks[0])
+    assert answer.status == 201 and answer.headers["x-ms-content-crc64"] == sent.headers["x-ms-content-crc64"]
+    answer = send(account, "PUT", path, headers=at | {"x-ms-source-content-md5": md5[0]})
+    assert answer.status == 201 and answer.headers["content-md5"] == md5[0]
+    answer = send(account, "PUT", path, headers=at | {"x-ms-source-content-md5": md5[1]})
+    assert (answer.status, answer.code) == (400, "Md5Mismatch")
+    answer = send(account, "PUT", path, headers=at | {"x-ms-source-if-match": '"0x1"'})
+    assert (answer.status, answer.code) == (412, "SourceConditionNotMet")
+    to.commit_block_list(["b2", "whole", "b1"])
+    for blob in (source, whole):
+        blob.delete_blob()
+    assert to.download_blob().readall() == blocks[2] + blocks[0] + blocks[1]
 
 
 def test_the_source_must_be_readable_by_who_asks(hub, account, container):
