@@ -2,6 +2,9 @@
 import base64
 import hashlib
 import hmac
+import os
+import pathlib
+import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -131,3 +134,12 @@ def test_for_one_user_alone(tls_hub, site):  # noqa: F811
     assert BlobClient.from_blob_url(url, credential=tls_hub.login(user), **options).download_blob().readall() == b"data"
     assert code(BlobClient.from_blob_url(url, credential=tls_hub.login(other), **options).download_blob) == WRONG
     assert code(BlobClient.from_blob_url(url, **options).download_blob) == WRONG
+
+
+def test_the_javascript_client(tls_hub, site):  # noqa: F811
+    here = pathlib.Path(__file__).parent
+    environment = os.environ | {"NODE_PATH": str(here.parents[2] / ".deps/js/node_modules"), "NODE_EXTRA_CA_CERTS": tls_hub.ca,
+                                "TOKEN": tls_hub.login(tls_hub.application(READER)).get_token("https://storage.azure.com/.default").token,
+                                "SERVICE": f"https://{tls_hub.run['blob-https']}/{site.name}"}
+    run = subprocess.run([here.parents[2] / ".deps/venv/bin/node", here / "js/delegation.cjs"], env=environment, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr

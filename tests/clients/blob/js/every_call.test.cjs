@@ -234,7 +234,7 @@ test("batches", async () => {
 });
 
 test("no call is left out", () => {
-  // Of a browser alone, or by a key that needs TLS and a token: test_delegation.py.
+  // Of a browser alone, or by a key that needs TLS and a token: delegation.cjs.
   const elsewhere = ["uploadBrowserData", "generateUserDelegationSasUrl", "generateUserDelegationSasStringToSign"];
   const folder = path.dirname(require.resolve("@azure/storage-blob"));
   const types = fs.readdirSync(folder).filter((name) => name.endsWith(".d.ts")).map((name) => fs.readFileSync(path.join(folder, name)).toString()).join("\n");
