@@ -111,12 +111,6 @@ std::string_view code_of(Code code) {
       return "InvalidInput";
     case Code::unauthenticated:
       return "NoAuthenticationInformation";
-    case Code::denied:
-      return "AuthorizationFailure";
-    case Code::not_found:
-      return "ResourceNotFound";
-    case Code::conflict:
-      return "Conflict";
     case Code::precondition_failed:
       return "ConditionNotMet";
     case Code::too_large:
@@ -128,8 +122,11 @@ std::string_view code_of(Code code) {
       return "OperationTimedOut";
     case Code::unsupported:
       return "NotImplemented";
+    case Code::denied:
+    case Code::not_found:
+    case Code::conflict:
     case Code::internal:
-      return "InternalError";
+      break;
   }
   return "InternalError";
 }
@@ -137,8 +134,14 @@ std::string_view code_of(Code code) {
 }  // namespace
 
 http::Response xml_error(const Error& error, const http::Request& request) {
-  unsigned status = http::status_of(error.code());
-  std::string_view code = code_of(error.code());
+  // What the disk or the database denies or misses is no fault of the request: all that is one has
+  // a reason.
+  const bool below =
+      error.reason().empty() && (error.code() == Code::denied || error.code() == Code::not_found ||
+                                 error.code() == Code::conflict);
+  const Code kind = below ? Code::internal : error.code();
+  unsigned status = http::status_of(kind);
+  std::string_view code = code_of(kind);
   for (const Row& row : kByReason) {
     if (row.reason == error.reason()) {
       status = row.status;
@@ -155,10 +158,10 @@ http::Response xml_error(const Error& error, const http::Request& request) {
                   "header is formed correctly including the signature."
                 : error.message();
   // What broke inside is for the log, not for the client.
-  if (error.code() == Code::internal || error.code() == Code::unavailable) {
+  if (kind == Code::internal || kind == Code::unavailable) {
     log::error("blob", "a request failed", {{"request", request.id}, {"error", error.message()}});
     message =
-        error.code() == Code::internal
+        kind == Code::internal
             ? "The server encountered an internal error. Please retry the request."
             : "The server is currently unable to receive requests. Please retry your request.";
   }

@@ -187,8 +187,8 @@ ELSEWHERE = {  # code: the test that asks for it
     "PermanentDeleteNotEnabled": "test_versions.py", "PreviousSnapshotCannotBeNewer": "test_pages.py", "ServerBusy": "test_hard_input.py",
     "SourceConditionNotMet": "test_copy.py", "UnauthorizedBlobOverwrite": "test_sas.py",
 }
-# What an error without a reason of its own would be called, of kinds that never are without one.
-UNASKED = {"Conflict", "OperationTimedOut", "ResourceNotFound"}
+# What an error without a reason of its own would be called, of a kind that never is without one.
+UNASKED = {"OperationTimedOut"}
 
 
 def test_no_code_is_left_out():

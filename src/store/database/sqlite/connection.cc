@@ -82,9 +82,6 @@ Error SqliteConnection::error(int code) const {
       return Error(Code::too_large, text);
     case SQLITE_INTERRUPT:
       return Error(Code::cancelled, text);
-    case SQLITE_PERM:
-    case SQLITE_READONLY:
-      return Error(Code::denied, text);
     default:
       return Error(Code::internal, text);
   }
