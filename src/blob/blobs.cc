@@ -125,12 +125,10 @@ Task<Result<Info>> Blobs::put_blob(BlobKey key, store::StagedContent content, Ne
 Task<Result<Info>> Blobs::blob(BlobKey key, Conditions conditions) {
   auto work = [this, key = std::move(key),
                conditions = std::move(conditions)](Tx& tx) -> Result<Info> {
-    TRY(const int64_t container, find_container_id(tx, key.account, key.container));
-    TRY(auto there, find_blob(tx, container, key, clock_.now()));
-    if (!there) return blob_not_found(key);
-    TRY_VOID(check_read(conditions, there->info));
-    TRY_VOID(may_read(there->info.lease, conditions.lease_id, clock_.now(), Leased::blob));
-    return std::move(there->info);
+    TRY(FoundBlob there, find_for_read(tx, key, clock_.now()));
+    TRY_VOID(check_read(conditions, there.info));
+    TRY_VOID(may_read(there.info.lease, conditions.lease_id, clock_.now(), Leased::blob));
+    return std::move(there.info);
   };
   co_return co_await store::read_few(database_, std::move(work));
 }
@@ -150,14 +148,12 @@ Task<Result<void>> Blobs::may_replace(BlobKey key, Conditions conditions) {
 Task<Result<OpenBlob>> Blobs::open_blob(BlobKey key, Conditions conditions, Range wanted) {
   auto work = [this, key = std::move(key), conditions = std::move(conditions),
                wanted](Tx& tx) -> Result<OpenBlob> {
-    TRY(const int64_t container, find_container_id(tx, key.account, key.container));
-    TRY(auto there, find_blob(tx, container, key, clock_.now()));
-    if (!there) return blob_not_found(key);
-    TRY_VOID(check_read(conditions, there->info));
-    TRY_VOID(may_read(there->info.lease, conditions.lease_id, clock_.now(), Leased::blob));
+    TRY(FoundBlob there, find_for_read(tx, key, clock_.now()));
+    TRY_VOID(check_read(conditions, there.info));
+    TRY_VOID(may_read(there.info.lease, conditions.lease_id, clock_.now(), Leased::blob));
     OpenBlob open;
-    TRY(open.content, open_content(tx, objects_, *there, wanted));
-    open.info = std::move(there->info);
+    TRY(open.content, open_content(tx, objects_, there, wanted));
+    open.info = std::move(there.info);
     return open;
   };
   co_return co_await store::read_few(database_, std::move(work));

@@ -104,6 +104,17 @@ Result<std::optional<FoundBlob>> find_blob(Tx& tx, int64_t container, const Blob
   return std::move(kept->blob);
 }
 
+Result<FoundBlob> find_for_read(Tx& tx, const BlobKey& key, WallTime now) {
+  if (key.snapshot == WallTime() && key.version == WallTime()) {
+    TRY(auto present, find_row(tx, key));
+    if (present && !expired(present->info, now)) return std::move(*present);
+  }
+  TRY(const int64_t container, find_container_id(tx, key.account, key.container));
+  TRY(auto there, find_blob(tx, container, key, now));
+  if (!there) return blob_not_found(key);
+  return std::move(*there);
+}
+
 Result<WallTime> free_time(Tx& tx, int64_t container, std::string_view name, WallTime wanted,
                            WallTime current) {
   WallTime last = current;

@@ -40,6 +40,9 @@ Result<std::optional<Kept>> find_kept(store::Tx& tx, int64_t container, std::str
 // The blob, or the snapshot or version that the key names. nullopt where it is not there.
 Result<std::optional<FoundBlob>> find_blob(store::Tx& tx, int64_t container, const BlobKey& key,
                                            WallTime now);
+// For a reader, in one statement where it is the present one. not_found "container_not_found" or
+// "blob_not_found".
+Result<FoundBlob> find_for_read(store::Tx& tx, const BlobKey& key, WallTime now);
 // `row` has kBlobColumns and kKeptColumns.
 inline constexpr std::string_view kKeptColumns = ", state, at, deleted, expires";
 Info kept_info(const store::Row& row);

@@ -144,17 +144,34 @@ Info blob_info(const store::Row& row) {
   return info;
 }
 
-Result<std::optional<FoundBlob>> find_row(store::Tx& tx, int64_t container, std::string_view name) {
-  static const std::string sql = "SELECT " + std::string(kBlobColumns) +
-                                 ", content FROM blob WHERE container = ? AND name = ?";
+namespace {
+
+const std::string kFind =
+    "SELECT " + std::string(kBlobColumns) + ", content FROM blob WHERE name = ? AND container = ";
+
+Result<std::optional<FoundBlob>> one_row(store::Tx& tx, std::string_view sql,
+                                         std::span<const store::Value> values) {
   std::optional<FoundBlob> found;
-  TRY_VOID(tx.each(sql, {container, name}, [&](const store::Row& row) {
+  TRY_VOID(tx.each(sql, values, [&](const store::Row& row) {
     found.emplace();
     found->info = blob_info(row);
     found->content = static_cast<store::ContentId>(row.integer(kBlobColumnCount));
     return false;
   }));
   return found;
+}
+
+}  // namespace
+
+Result<std::optional<FoundBlob>> find_row(store::Tx& tx, int64_t container, std::string_view name) {
+  static const std::string sql = kFind + "?";
+  return one_row(tx, sql, {{name, container}});
+}
+
+Result<std::optional<FoundBlob>> find_row(store::Tx& tx, const BlobKey& key) {
+  static const std::string sql =
+      kFind + "(SELECT id FROM container WHERE account = ? AND name = ?)";
+  return one_row(tx, sql, {{key.name, key.account, key.container}});
 }
 
 bool expired(const Info& info, WallTime now) {

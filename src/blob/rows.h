@@ -30,6 +30,8 @@ Result<std::optional<FoundBlob>> find_blob(store::Tx& tx, int64_t container, std
                                            WallTime now);
 // The row, even where it is not there any more.
 Result<std::optional<FoundBlob>> find_row(store::Tx& tx, int64_t container, std::string_view name);
+// The same of the present blob in one statement; nullopt also where there is no such container.
+Result<std::optional<FoundBlob>> find_row(store::Tx& tx, const BlobKey& key);
 bool expired(const Info& info, WallTime now);
 // What SQL says to the same; of one parameter, the time in nanoseconds.
 inline constexpr std::string_view kNotExpired =

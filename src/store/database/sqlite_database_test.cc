@@ -55,6 +55,19 @@ TEST_F(SqliteDatabaseTest, AFewRowsAreReadOnTheCallersThread) {
   }
 }
 
+TEST_F(SqliteDatabaseTest, AReadUnderWayDuringACommitSeesNothingOfItAndTheNextOneAll) {
+  put(1, "x");
+  auto during = [&](Tx& tx) -> Result<int64_t> {
+    TRY(const int64_t before, count(tx));
+    put(2, "y");
+    TRY(const int64_t after, count(tx));
+    return 10 * before + after;
+  };
+  EXPECT_EQ(run_task(read_few(*database, std::move(during))).value_or(0), 11);
+  auto rows = [](Tx& tx) { return count(tx); };
+  EXPECT_EQ(run_task(read_few(*database, std::move(rows))).value_or(0), 2);
+}
+
 TEST_F(SqliteDatabaseTest, WithoutAFreeConnectionAFewRowsAreReadElsewhere) {
   put(1, "x");
   auto* const reader = dynamic_cast<FewRowsReader*>(database.get());
@@ -81,6 +94,9 @@ TEST_F(SqliteDatabaseTest, TheLogBeginsAnewWhileWritesGoOn) {
   uintmax_t largest = 0;
   for (int64_t key = 1; key <= 300; ++key) {  // 300 MB through the log
     put(key, value);
+    // A reader's snapshot, which it keeps, does not hold the log.
+    auto rows = [](Tx& tx) { return count(tx); };
+    ASSERT_EQ(run_task(read_few(*database, std::move(rows))).value_or(0), key);
     largest = std::max(largest, std::filesystem::file_size(path() + "-wal"));
   }
   EXPECT_LT(largest, uintmax_t{200} << 20);

@@ -15,6 +15,7 @@
 #include "store/database/few_rows.h"
 #include "store/database/sqlite/checkpoints.h"
 #include "store/database/sqlite/connection.h"
+#include "store/database/sqlite/snapshots.h"
 #include "store/database/sync_failure.h"
 
 namespace holdfast::store {
@@ -70,7 +71,7 @@ class SqliteDatabase final : public Database, public FewRowsReader {
       : options_(std::move(options)),
         writer_(std::move(writer)),
         readers_(std::move(readers)),
-        spare_(std::move(spare)),
+        snapshots_(std::move(spare)),
         checkpoints_(readers_.empty() ? std::string() : options_.path, *writer_) {
     threads_.emplace_back([this] { write_loop(); });
     for (auto& reader : readers_) {
@@ -120,17 +121,7 @@ class SqliteDatabase final : public Database, public FewRowsReader {
   }
 
   std::optional<Result<void>> read_here(const std::function<Result<void>(Tx&)>& work) override {
-    std::unique_ptr<SqliteConnection> connection;
-    {
-      const std::lock_guard lock(spare_mutex_);
-      if (spare_.empty()) return std::nullopt;
-      connection = std::move(spare_.back());
-      spare_.pop_back();
-    }
-    Result<void> outcome = run_read(*connection, work);
-    const std::lock_guard lock(spare_mutex_);
-    spare_.push_back(std::move(connection));
-    return outcome;
+    return snapshots_.read(work);
   }
 
  protected:
@@ -185,6 +176,7 @@ class SqliteDatabase final : public Database, public FewRowsReader {
                              "the database failed to write to disk before; restart to reopen it"))
                   : Result<void>();
       if (commit) {
+        snapshots_.let_go();
         if (auto begun = writer_->run("BEGIN IMMEDIATE"); !begun)
           commit = std::unexpected(begun.error());
       }
@@ -214,6 +206,7 @@ class SqliteDatabase final : public Database, public FewRowsReader {
     auto ended = writer_->run(any ? "COMMIT" : "ROLLBACK");
     if (ended) {
       // This group is in the log, on disk, and is read from there after a restart.
+      if (any) snapshots_.committed();
       if (any && !checkpoints_.committed()) broken_ = true;
       return {};
     }
@@ -239,12 +232,7 @@ class SqliteDatabase final : public Database, public FewRowsReader {
   static Result<void> run_read(SqliteConnection& connection,
                                const std::function<Result<void>(Tx&)>& work) {
     TRY_VOID(connection.run("BEGIN"));
-    Result<void> outcome;
-    try {
-      outcome = work(connection);
-    } catch (const std::exception& e) {
-      outcome = fail(Code::internal, std::string("a read threw: ") + e.what());
-    }
+    Result<void> outcome = run_guarded(connection, work);
     (void)connection.run("COMMIT");
     return outcome;
   }
@@ -252,8 +240,7 @@ class SqliteDatabase final : public Database, public FewRowsReader {
   SqliteOptions options_;
   std::unique_ptr<SqliteConnection> writer_;
   std::vector<std::unique_ptr<SqliteConnection>> readers_;
-  std::mutex spare_mutex_;
-  std::vector<std::unique_ptr<SqliteConnection>> spare_;  // the last one used is the next
+  Snapshots snapshots_;
   Checkpoints checkpoints_;
   Queue writes_, reads_;
   bool broken_ = false;  // the writer's thread alone
