@@ -9,8 +9,8 @@
 namespace holdfast::store {
 namespace {
 
-constexpr int kPages = 4000;       // 16 MiB
-constexpr int kManyPages = 32000;  // the writer waits for a pass of its own, whatever it takes
+constexpr int kPages = 12000;      // 48 MiB
+constexpr int kManyPages = 48000;  // the writer waits for a pass of its own, whatever it takes
 
 // As far as no reader needs the log as it is.
 Result<void> pass(SqliteConnection& connection, const std::string& path) {

@@ -261,8 +261,8 @@ Result<std::unique_ptr<Database>> open_sqlite(SqliteOptions options) {
       SqliteConnection::open(options.path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
   TRY_VOID(
       writer->script("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; "
-                     "PRAGMA cache_size=-4096; "
-                     "PRAGMA journal_size_limit=67108864;"));
+                     "PRAGMA cache_size=-16384; PRAGMA secure_delete=OFF; "
+                     "PRAGMA journal_size_limit=134217728;"));
   if (!memory) TRY_VOID(settle_log(*writer));
   std::vector<std::unique_ptr<SqliteConnection>> readers, spare;
   // As many for reads on the callers' own threads as can run at once.
