@@ -1,6 +1,8 @@
 // The floor for an HTTP request: a bare Beast coroutine server that answers each body with the same
 // body.
-//   bench_beast_echo      prints its port and serves until it is killed
+//   bench_beast_echo [MODEL]      prints its port and serves until it is killed
+// With MODEL it also makes the raw ONNX Runtime call for each request, which then finds the caches
+// as any server's call does.
 #include <utility>
 
 #include <boost/asio/awaitable.hpp>
@@ -15,6 +17,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <memory>
+
+#include "raw_model.h"
 
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
@@ -22,7 +27,7 @@ using tcp = asio::ip::tcp;
 
 namespace {
 
-asio::awaitable<void> serve(tcp::socket socket) {
+asio::awaitable<void> serve(tcp::socket socket, RawModel* model) {
   try {
     socket.set_option(tcp::no_delay(true));
     boost::beast::flat_buffer buffer;
@@ -30,6 +35,7 @@ asio::awaitable<void> serve(tcp::socket socket) {
       http::request<http::string_body> request;
       co_await http::async_read(socket, buffer, request, asio::use_awaitable);
       http::response<http::string_body> response(http::status::ok, request.version());
+      if (model != nullptr) model->run();
       response.keep_alive(request.keep_alive());
       response.body() = std::move(request.body());
       response.prepare_payload();
@@ -40,21 +46,22 @@ asio::awaitable<void> serve(tcp::socket socket) {
   }
 }
 
-asio::awaitable<void> accept(tcp::acceptor acceptor) {
+asio::awaitable<void> accept(tcp::acceptor acceptor, RawModel* model) {
   for (;;) {
     tcp::socket socket = co_await acceptor.async_accept(asio::use_awaitable);
     const auto executor = socket.get_executor();
-    asio::co_spawn(executor, serve(std::move(socket)), asio::detached);
+    asio::co_spawn(executor, serve(std::move(socket), model), asio::detached);
   }
 }
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  const auto model = argc > 1 ? std::make_unique<RawModel>(argv[1]) : nullptr;
   asio::io_context context(1);
   tcp::acceptor acceptor(context, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
   std::printf("%d\n", acceptor.local_endpoint().port());
   std::fflush(stdout);
-  asio::co_spawn(context, accept(std::move(acceptor)), asio::detached);
+  asio::co_spawn(context, accept(std::move(acceptor), model.get()), asio::detached);
   context.run();
 }

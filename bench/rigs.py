@@ -180,8 +180,8 @@ def grpc_echo() -> Iterator[tuple[str, int]]:
 
 
 @contextlib.contextmanager
-def beast_echo() -> Iterator[tuple[str, int]]:
-    with process([BIN / "bench_beast_echo"], ROOT / "build/beast_echo.log", stdout=subprocess.PIPE) as child:
+def beast_echo(*model: pathlib.Path) -> Iterator[tuple[str, int]]:
+    with process([BIN / "bench_beast_echo", *model], ROOT / "build/beast_echo.log", stdout=subprocess.PIPE) as child:
         yield f"127.0.0.1:{int(child.stdout.readline())}", child.pid
 
 
