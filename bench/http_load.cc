@@ -256,6 +256,7 @@ int main(int argc, char** argv) {
   const int connections = std::atoi(argv[4]), threads = std::min(connections, cores());
   const auto seed = static_cast<uint64_t>(std::atoll(argv[6])) * 1000;
   std::vector<std::unique_ptr<Worker>> workers;
+  workers.reserve(static_cast<size_t>(threads));
   for (int i = 0; i < threads; ++i)
     workers.push_back(std::make_unique<Worker>(load, (connections + i) / threads,
                                                seed + static_cast<uint64_t>(i)));
@@ -263,6 +264,7 @@ int main(int argc, char** argv) {
   load.stop = start + std::chrono::duration_cast<Clock::duration>(
                           std::chrono::duration<double>(std::atof(argv[5])));
   std::vector<std::thread> running;
+  running.reserve(workers.size());
   for (auto& worker : workers) running.emplace_back([&worker] { worker->run(); });
   for (auto& thread : running) thread.join();
   const double elapsed = std::chrono::duration<double>(Clock::now() - start).count();
