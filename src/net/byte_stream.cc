@@ -13,18 +13,23 @@ Task<Result<size_t>> MemorySource::read(std::span<std::byte> into) {
 }
 
 Task<Result<std::string>> read_all(ByteSource& source, uint64_t limit) {
+  constexpr size_t kMost = 1 << 20;  // made room for at once: what is announced may never come
   std::string all;
   size_t step = 4096;
   for (;;) {
+    const auto left = source.left();
+    if (left == 0) co_return all;
+    if (left) step = std::min<uint64_t>(*left, kMost);
     const size_t had = all.size();
-    all.resize(had + step);
+    // Nothing is written where the bytes are about to be.
+    all.resize_and_overwrite(had + step, [](char*, size_t size) { return size; });
     CO_TRY(const size_t count,
            co_await source.read(std::as_writable_bytes(std::span(all.data() + had, step))));
     all.resize(had + count);
     if (count == 0) co_return all;
     if (all.size() > limit)
       co_return fail(Code::too_large, "the body is larger than " + format_size(limit));
-    if (count == step) step = std::min<size_t>(step * 2, 1 << 20);
+    if (count == step) step = std::min<size_t>(step * 2, kMost);
   }
 }
 

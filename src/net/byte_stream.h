@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/bytes.h"
@@ -16,6 +17,8 @@ class ByteSource {
   // Up to `into.size()` bytes; 0 at the end. timed_out, cancelled, unavailable (peer gone),
   // too_large.
   virtual Task<Result<size_t>> read(std::span<std::byte> into) = 0;
+  // How many are still to come; nullopt where nobody said.
+  virtual std::optional<uint64_t> left() const { return std::nullopt; }
 };
 
 // A source over bytes in memory.

@@ -88,6 +88,14 @@ def picky_scale_model(factor: float) -> bytes:
                    helper.make_tensor("w", TensorProto.FLOAT, [1], [factor])])
 
 
+def positives_model() -> bytes:
+    """`y` is those of `x` that are over 0: how many, only the values say. `all` is `x` itself."""
+    return _model([helper.make_node("Greater", ["x", "zero"], ["keep"]), helper.make_node("Compress", ["x", "keep"], ["y"]), helper.make_node("Identity", ["x"], ["all"])],
+                  [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])],
+                  [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["m"]), helper.make_tensor_value_info("all", TensorProto.FLOAT, ["n"])],
+                  [helper.make_tensor("zero", TensorProto.FLOAT, [1], [0.0])])
+
+
 def deep_model(layers: int, width: int = 256) -> bytes:
     """Turns its `width` numbers round by one place `layers` times, by products of matrices: slow, and exact to the last bit however it is run."""
     turn = helper.make_tensor("w", TensorProto.FLOAT, [width, width], numpy.roll(numpy.eye(width, dtype=numpy.float32), 1, axis=1).flatten())

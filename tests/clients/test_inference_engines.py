@@ -1,5 +1,6 @@
 """OpenVINO beside ONNX Runtime: the same network answers alike, what it does not take goes to the other, and neither is in memory unused."""
 import concurrent.futures
+import contextlib
 import pathlib
 import subprocess
 
@@ -7,7 +8,7 @@ import numpy
 import onnxruntime
 import pytest
 import tritonclient.http as triton
-from serve_support import BIN, Serve, conv_model, text_model
+from serve_support import BIN, Serve, conv_model, positives_model, text_model
 
 RANDOM = numpy.random.default_rng(5)
 
@@ -23,12 +24,12 @@ def mapped(pid: int, library: str) -> bool:
     return library in pathlib.Path(f"/proc/{pid}/maps").read_text()
 
 
-def ask(address: str, pictures: numpy.ndarray, outputs=("features", "label")):
+def ask(address: str, pictures: numpy.ndarray, outputs=("features", "label"), model="net"):
     client = triton.InferenceServerClient(address)
     try:
         given = triton.InferInput("x", list(pictures.shape), "FP32")
         given.set_data_from_numpy(pictures)
-        answer = client.infer("net", [given], outputs=[triton.InferRequestedOutput(name) for name in outputs])
+        answer = client.infer(model, [given], outputs=[triton.InferRequestedOutput(name) for name in outputs])
         return [answer.as_numpy(name) for name in outputs]
     finally:
         client.close()
@@ -53,6 +54,34 @@ def test_answers_as_the_raw_runtime_does(serve):
     assert told["inputs"] == [{"name": "x", "datatype": "FP32", "shape": [-1, 3, 16, 16]}]
     assert client.get_model_config("net")["backend"] == serve.engine
     client.close()
+
+
+def test_outputs_whose_size_the_values_say(tmp_path):
+    """The engine foresees an output's shape from the last run with inputs of that shape; here it is another one each time."""
+    with Serve(tmp_path, {"engine": "onnxruntime"}).running() as serve:
+        assert serve.put("net", 1, positives_model())[0] == 201
+
+        def ask_for(row: numpy.ndarray, names=("y", "all")):
+            with contextlib.closing(triton.InferenceServerClient(serve.address)) as client:
+                given = triton.InferInput("x", [len(row)], "FP32")
+                given.set_data_from_numpy(row)
+                answer = client.infer("net", [given], outputs=[triton.InferRequestedOutput(name) for name in names])
+                return [answer.as_numpy(name) for name in names]
+
+        rows = [RANDOM.normal(size=size).astype(numpy.float32) for size in (1, 6, 6, 6, 6, 2, 6, 6)]
+        rows += [-numpy.ones(6, numpy.float32), numpy.ones(6, numpy.float32)]
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(ask_for, [*rows, *rows]))
+        for row, (positives, everything) in zip([*rows, *rows], answers):
+            assert positives.tolist() == row[row > 0].tolist() and everything.tolist() == row.tolist()
+        assert [len(part) for part in ask_for(rows[-1], ("all",))] == [6]
+        assert serve.put("still", 1, conv_model())[0] == 201
+        for rows_ in (3, 3, 1, 3):
+            pictures = RANDOM.normal(size=(rows_, 3, 16, 16)).astype(numpy.float32)
+            wanted, labels = onnxruntime.InferenceSession(conv_model()).run(None, {"x": pictures})
+            features, label = ask(serve.address, pictures, model="still")
+            numpy.testing.assert_allclose(features, wanted, rtol=1e-4, atol=1e-5)
+            assert (label == labels).all()
 
 
 def test_only_what_is_used_is_in_memory(serve):

@@ -3,6 +3,7 @@
 #include <boost/json/string.hpp>
 #include <boost/json/value.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -67,6 +68,16 @@ size_t binary_size(const Tensor& tensor) {
 }  // namespace
 
 std::string json_text(std::string_view text) {
+  const bool plain = std::ranges::all_of(text, [](char sign) {
+    const auto byte = static_cast<unsigned char>(sign);
+    return byte >= 0x20 && byte < 0x7f && sign != '"' && sign != '\\';
+  });
+  if (plain) {
+    std::string out;
+    out.reserve(text.size() + 2);
+    ((out += '"') += text) += '"';
+    return out;
+  }
   boost::json::string clean(text);
   if (!simdjson::validate_utf8(text.data(), text.size())) {
     for (char& sign : clean) sign = static_cast<unsigned char>(sign) < 0x80 ? sign : '?';
@@ -156,44 +167,42 @@ Result<InferBody> write_infer(const Loaded& loaded, const InferRequest& request,
   InferBody body;
   std::string& json = body.bytes;
   json.reserve(1024);
-  json += "{\"model_name\":\"" + loaded.name + "\",\"model_version\":\"" +
-          std::to_string(loaded.version) + "\"";
-  if (!request.id.empty()) json += ",\"id\":" + json_text(request.id);
-  json += ",\"parameters\":{\"model_digest\":\"" + loaded.digest + "\"";
+  const auto add = [&json](const auto&... parts) { (json.append(parts), ...); };
+  add(R"({"model_name":")", loaded.name, R"(","model_version":")", std::to_string(loaded.version),
+      "\"");
+  if (!request.id.empty()) add(R"(,"id":)", json_text(request.id));
+  add(R"(,"parameters":{"model_digest":")", loaded.digest, "\"");
   if (request.stages) {
-    for (const auto& [name, us] : *request.stages)
-      json += ",\"" + std::string(name) + "_us\":" + std::to_string(us);
+    for (const auto& [name, us] : *request.stages) add(",\"", name, R"(_us":)", std::to_string(us));
   }
-  json += "},\"outputs\":[";
+  add(R"(},"outputs":[)");
   bool any_binary = false;
   std::vector<const Tensor*> binary;
   for (size_t i = 0; i < outputs.size(); ++i) {
     const Tensor& tensor = outputs[i];
     const bool as_binary =
         request.outputs.empty() ? request.binary_output : request.outputs[i].binary;
-    if (i > 0) json += ',';
-    json += "{\"name\":" + json_text(tensor.name) + ",\"datatype\":\"";
-    json += to_string(tensor.type);
-    json += "\",\"shape\":";
+    add(i > 0 ? "," : "", R"({"name":)", json_text(tensor.name), R"(,"datatype":")",
+        to_string(tensor.type), R"(","shape":)");
     append_shape(json, tensor.shape);
     const bool placed = !request.outputs.empty() && !request.outputs[i].region.empty();
     if (placed) {
       const RequestedOutput& at = request.outputs[i];
-      json += ",\"parameters\":{\"shared_memory_region\":" + json_text(at.region) +
-              ",\"shared_memory_offset\":" + std::to_string(at.offset) +
-              ",\"shared_memory_byte_size\":" + std::to_string(at.stored) + "}";
+      add(R"(,"parameters":{"shared_memory_region":)", json_text(at.region),
+          R"(,"shared_memory_offset":)", std::to_string(at.offset),
+          R"(,"shared_memory_byte_size":)", std::to_string(at.stored), "}");
     } else if (as_binary) {
       any_binary = true;
       binary.push_back(&tensor);
-      json += ",\"parameters\":{\"binary_data_size\":" + std::to_string(binary_size(tensor)) + "}";
+      add(R"(,"parameters":{"binary_data_size":)", std::to_string(binary_size(tensor)), "}");
     } else {
       TRY_VOID(check_json_form(tensor));
-      json += ",\"data\":";
+      add(R"(,"data":)");
       append_elements(json, tensor);
     }
-    json += '}';
+    add("}");
   }
-  json += "]}";
+  add("]}");
   if (!any_binary) return body;
   body.json_size = json.size();
   for (const Tensor* tensor : binary) append_binary(json, *tensor);

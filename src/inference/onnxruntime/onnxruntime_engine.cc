@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "inference/onnxruntime/known_shapes.h"
+
 namespace holdfast::inference {
 namespace {
 
@@ -95,28 +97,58 @@ class OnnxModel final : public Model {
  private:
   Result<std::vector<Tensor>> run_checked(const std::vector<TensorView>& inputs,
                                           const std::vector<std::string>& outputs) {
-    std::vector<std::string> names;
     std::vector<const char*> input_names, output_names;
     std::vector<Ort::Value> values;
-    names.reserve(inputs.size());
+    input_names.reserve(inputs.size());
+    values.reserve(inputs.size());
     for (const TensorView& input : inputs) {
-      input_names.push_back(names.emplace_back(input.name).c_str());
+      input_names.push_back(own_name(signature_.inputs, input.name));
       values.push_back(wrap(input));
     }
+    output_names.reserve(signature_.outputs.size());
     if (outputs.empty()) {
       for (const TensorInfo& output : signature_.outputs)
         output_names.push_back(output.name.c_str());
     }
     for (const std::string& output : outputs) output_names.push_back(output.c_str());
+    const Names names{input_names, output_names};
+    auto room = known_.room_for(inputs, outputs);
+    const bool foreseen = !room.empty() && run_into(names, values, room);
+    if (foreseen) return room;
     const auto answers = session_.Run(Ort::RunOptions{nullptr}, input_names.data(), values.data(),
                                       values.size(), output_names.data(), output_names.size());
+    if (!room.empty()) known_.give_up();
     std::vector<Tensor> out;
     out.reserve(answers.size());
     for (size_t i = 0; i < answers.size(); ++i) {
       TRY(Tensor tensor, copy(output_names[i], answers[i]));
       out.push_back(std::move(tensor));
     }
+    known_.learn(inputs, outputs, out);
     return out;
+  }
+
+  struct Names {
+    const std::vector<const char*>&inputs, &outputs;
+  };
+  // false: the outputs do not have these shapes, or the model can not run.
+  bool run_into(const Names& names, const std::vector<Ort::Value>& values,
+                std::vector<Tensor>& outputs) {
+    std::vector<Ort::Value> into;
+    into.reserve(outputs.size());
+    for (Tensor& output : outputs) into.push_back(wrap(output.type, output.shape, output.data));
+    try {
+      session_.Run(Ort::RunOptions{nullptr}, names.inputs.data(), values.data(), values.size(),
+                   names.outputs.data(), into.data(), into.size());
+      return true;
+    } catch (const Ort::Exception&) {
+      return false;
+    }
+  }
+
+  // The same name, ended by a NUL.
+  static const char* own_name(const std::vector<TensorInfo>& tensors, std::string_view name) {
+    return std::ranges::find(tensors, name, &TensorInfo::name)->name.c_str();
   }
 
   // The request's bytes are used where they lie; only texts are copied.
@@ -131,10 +163,14 @@ class OnnxModel final : public Model {
       }
       return value;
     }
+    return wrap(input.type, input.shape, input.data);
+  }
+
+  Ort::Value wrap(Datatype type, const std::vector<int64_t>& shape, ByteView data) {
     alignas(8) static std::byte nothing[8];  // an empty tensor must not be a null pointer
-    const std::byte* data = input.data.empty() ? nothing : input.data.data();
-    return Ort::Value::CreateTensor(memory_, const_cast<std::byte*>(data), input.data.size(),
-                                    input.shape.data(), input.shape.size(), to_onnx(input.type));
+    const std::byte* bytes = data.empty() ? nothing : data.data();
+    return Ort::Value::CreateTensor(memory_, const_cast<std::byte*>(bytes), data.size(),
+                                    shape.data(), shape.size(), to_onnx(type));
   }
 
   static Result<Tensor> copy(const char* name, const Ort::Value& value) {
@@ -158,6 +194,7 @@ class OnnxModel final : public Model {
   Ort::Session session_;
   Ort::MemoryInfo memory_;
   Signature signature_;
+  KnownShapes known_;
 };
 
 class OnnxEngine final : public Engine {

@@ -76,6 +76,7 @@ class BodySource final : public ByteSource {
     co_return into.size() - parser_.room.size();
   }
 
+  std::optional<uint64_t> left() const override { return left_; }
   bool finished() const { return left_ ? *left_ == 0 : parser_.is_done(); }
   bool untouched() const { return expect_continue_; }
 
