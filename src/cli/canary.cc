@@ -13,7 +13,7 @@ namespace {
 
 namespace json = boost::json;
 
-struct Options {
+struct CanaryOptions {
   std::string name, file, version, promote_time;
   double share = 0, shadow = 0;
   // Negative: as the server's configuration says.
@@ -21,7 +21,7 @@ struct Options {
   int64_t min_requests = -1, promote_after = -1;
   bool compare_values = false;
 };
-Options options;
+CanaryOptions canary_options;
 
 const std::vector<Column> kColumns = {{"MODEL", "model"},
                                       {"CANDIDATE", "version"},
@@ -36,40 +36,40 @@ const std::vector<Column> kColumns = {{"MODEL", "model"},
                                       {"REASON", "reason"}};
 
 std::string path(const std::string& verb = "") {
-  return "/api/v1/models/" + percent_encode(options.name) + "/canary" + verb;
+  return "/api/v1/models/" + percent_encode(canary_options.name) + "/canary" + verb;
 }
 
 json::object asked() {
   json::object out;
-  out["share"] = options.share;
-  out["shadow"] = options.shadow;
+  out["share"] = canary_options.share;
+  out["shadow"] = canary_options.shadow;
   const auto put = [&out](const char* name, auto value) {
     if (value >= 0) out[name] = value;
   };
-  put("max_error_rate", options.max_error_rate);
-  put("max_latency_ratio", options.max_latency_ratio);
-  put("max_disagreement", options.max_disagreement);
-  put("tolerance", options.tolerance);
-  put("min_requests", options.min_requests);
-  put("promote_after", options.promote_after);
-  if (options.compare_values) out["compare_values"] = true;
+  put("max_error_rate", canary_options.max_error_rate);
+  put("max_latency_ratio", canary_options.max_latency_ratio);
+  put("max_disagreement", canary_options.max_disagreement);
+  put("tolerance", canary_options.tolerance);
+  put("min_requests", canary_options.min_requests);
+  put("promote_after", canary_options.promote_after);
+  if (canary_options.compare_values) out["compare_values"] = true;
   return out;
 }
 
 Task<Result<int>> start(Context& context) {
   json::object body = asked();
-  if (options.share <= 0 && options.shadow <= 0)
+  if (canary_options.share <= 0 && canary_options.shadow <= 0)
     co_return fail(Code::invalid_argument, "usage", "--share or --shadow says how many requests");
-  if (options.file.empty() && options.version.empty())
+  if (canary_options.file.empty() && canary_options.version.empty())
     co_return fail(Code::invalid_argument, "usage", "--version or --file names the candidate");
-  if (!options.promote_time.empty()) {
-    CO_TRY(const auto time, parse_duration(options.promote_time));
+  if (!canary_options.promote_time.empty()) {
+    CO_TRY(const auto time, parse_duration(canary_options.promote_time));
     body["promote_time_ms"] = time.count();
   }
-  std::string version = options.version;
-  if (!options.file.empty()) {
+  std::string version = canary_options.version;
+  if (!canary_options.file.empty()) {
     CO_TRY(const json::value sent,
-           co_await send_model(context, options.name, options.file, version, true));
+           co_await send_model(context, canary_options.name, canary_options.file, version, true));
     CO_TRY(version, text_of(sent, "version"));
   }
   body["version"] = version;
@@ -80,7 +80,7 @@ Task<Result<int>> start(Context& context) {
 }
 
 Task<Result<int>> status(Context& context) {
-  if (options.name.empty()) {
+  if (canary_options.name.empty()) {
     CO_TRY(const json::value answer, co_await context.serve_call("GET", "/api/v1/canaries"));
     CO_TRY(const json::array rows, list_of(answer, "canaries"));
     context.print(rows, kColumns);
@@ -109,36 +109,39 @@ void add_canary(CLI::App& model, Chosen& chosen) {
                "  holdfast model canary start digits --file better.onnx --share 10\n  holdfast "
                "model canary start digits --version 7 --share 5 --shadow 50 --promote-after 10000",
                start);
-  verb->add_option("NAME", options.name, "The model")->required();
-  verb->add_option("--version", options.version, "The candidate; with --file its number");
-  verb->add_option("--file", options.file, "Sends this ONNX file in as the candidate")
+  verb->add_option("NAME", canary_options.name, "The model")->required();
+  verb->add_option("--version", canary_options.version, "The candidate; with --file its number");
+  verb->add_option("--file", canary_options.file, "Sends this ONNX file in as the candidate")
       ->check(CLI::ExistingFile);
-  verb->add_option("--share", options.share, "Percent of the requests that it answers");
-  verb->add_option("--shadow", options.shadow, "Percent that the other one runs too, to compare");
-  verb->add_option("--min-requests", options.min_requests, "Requests before it is judged");
-  verb->add_option("--max-error-rate", options.max_error_rate, "Over the current one's: 0.01");
-  verb->add_option("--max-latency-ratio", options.max_latency_ratio,
+  verb->add_option("--share", canary_options.share, "Percent of the requests that it answers");
+  verb->add_option("--shadow", canary_options.shadow,
+                   "Percent that the other one runs too, to compare");
+  verb->add_option("--min-requests", canary_options.min_requests, "Requests before it is judged");
+  verb->add_option("--max-error-rate", canary_options.max_error_rate,
+                   "Over the current one's: 0.01");
+  verb->add_option("--max-latency-ratio", canary_options.max_latency_ratio,
                    "Of the 95th percentiles: 2; 0: not judged");
-  verb->add_option("--max-disagreement", options.max_disagreement, "Of the comparisons: 0.05");
-  verb->add_option("--tolerance", options.tolerance, "Of floats: 0.001");
-  verb->add_flag("--compare-values", options.compare_values,
+  verb->add_option("--max-disagreement", canary_options.max_disagreement,
+                   "Of the comparisons: 0.05");
+  verb->add_option("--tolerance", canary_options.tolerance, "Of floats: 0.001");
+  verb->add_flag("--compare-values", canary_options.compare_values,
                  "Compares all floats, not the largest of a row alone");
-  verb->add_option("--promote-after", options.promote_after,
+  verb->add_option("--promote-after", canary_options.promote_after,
                    "Good requests after which it takes over; never without it");
-  verb->add_option("--promote-time", options.promote_time, "And not before: 500ms, 2h");
+  verb->add_option("--promote-time", canary_options.promote_time, "And not before: 500ms, 2h");
   verb = add_verb(*canary, chosen, "status", "What the candidate did, and what came of it",
                   "  holdfast model canary status\n  holdfast model canary status digits -o json",
                   status);
-  verb->add_option("NAME", options.name, "The model; all without it");
+  verb->add_option("NAME", canary_options.name, "The model; all without it");
   verb = add_verb(*canary, chosen, "promote", "Lets the candidate take over now",
                   "  holdfast model canary promote digits\n  holdfast model canary promote digits "
                   "-o json",
                   [](Context& context) { return finish(context, "/promote"); });
-  verb->add_option("NAME", options.name, "The model")->required();
+  verb->add_option("NAME", canary_options.name, "The model")->required();
   verb = add_verb(*canary, chosen, "abort", "Ends it; the current version answers everything",
                   "  holdfast model canary abort digits\n  holdfast model canary abort digits -q",
                   [](Context& context) { return finish(context, "/abort"); });
-  verb->add_option("NAME", options.name, "The model")->required();
+  verb->add_option("NAME", canary_options.name, "The model")->required();
 }
 
 }  // namespace holdfast::cli

@@ -15,13 +15,13 @@ namespace json = boost::json;
 
 constexpr const char* kVersion = "?api-version=2021-04-12";
 
-struct Options {
+struct DeviceOptions {
   std::string device, module, file, method, payload;
   bool edge = false, keys = false;
   int limit = 100;
   uint64_t after = 0;
 };
-Options options;
+DeviceOptions device_options;
 
 const std::vector<Column> kIdentity = {{"DEVICE", "deviceId"},
                                        {"MODULE", "moduleId"},
@@ -32,14 +32,14 @@ const std::vector<Column> kIdentity = {{"DEVICE", "deviceId"},
 
 // "/devices/D" or "/devices/D/modules/M", below `root`.
 std::string path_of(const std::string& root) {
-  std::string path = root + percent_encode(options.device);
-  if (!options.module.empty()) path += "/modules/" + percent_encode(options.module);
+  std::string path = root + percent_encode(device_options.device);
+  if (!device_options.module.empty()) path += "/modules/" + percent_encode(device_options.module);
   return path;
 }
 
 // What is secret is shown only where it is asked for.
 json::value without_keys(json::value value) {
-  if (options.keys) return value;
+  if (device_options.keys) return value;
   if (value.is_array()) {
     for (json::value& item : value.as_array()) item = without_keys(std::move(item));
   } else if (value.is_object()) {
@@ -58,7 +58,8 @@ Task<Result<int>> list_devices(Context& context) {
 }
 
 Task<Result<int>> list_modules(Context& context) {
-  const std::string path = "/devices/" + percent_encode(options.device) + "/modules" + kVersion;
+  const std::string path =
+      "/devices/" + percent_encode(device_options.device) + "/modules" + kVersion;
   CO_TRY(const json::value found, co_await context.hub_call("GET", path));
   context.print(without_keys(found), kIdentity);
   co_return kDone;
@@ -73,9 +74,9 @@ Task<Result<int>> show_identity(Context& context) {
 
 Task<Result<int>> create_identity(Context& context) {
   json::object body;
-  body["deviceId"] = options.device;
-  if (!options.module.empty()) body["moduleId"] = options.module;
-  if (options.edge) body["capabilities"] = {{"iotEdge", true}};
+  body["deviceId"] = device_options.device;
+  if (!device_options.module.empty()) body["moduleId"] = device_options.module;
+  if (device_options.edge) body["capabilities"] = {{"iotEdge", true}};
   CO_TRY(const json::value made,
          co_await context.hub_call("PUT", path_of("/devices/") + kVersion, json::serialize(body)));
   context.print(without_keys(made), kIdentity);
@@ -83,9 +84,10 @@ Task<Result<int>> create_identity(Context& context) {
 }
 
 Task<Result<int>> delete_identity(Context& context) {
-  const std::string what = options.module.empty()
-                               ? "delete the device " + options.device + " and its modules"
-                               : "delete the module " + options.module + " of " + options.device;
+  const std::string what =
+      device_options.module.empty()
+          ? "delete the device " + device_options.device + " and its modules"
+          : "delete the module " + device_options.module + " of " + device_options.device;
   CO_TRY_VOID(context.confirm(what));
   CO_TRY_VOID(co_await context.hub_call("DELETE", path_of("/devices/") + kVersion));
   context.note("Deleted.");
@@ -93,9 +95,9 @@ Task<Result<int>> delete_identity(Context& context) {
 }
 
 Task<Result<int>> watch_device(Context& context) {
-  const std::string path = "/api/v1/devices/" + percent_encode(options.device) +
-                           "/telemetry?after=" + std::to_string(options.after) +
-                           "&limit=" + std::to_string(options.limit);
+  const std::string path = "/api/v1/devices/" + percent_encode(device_options.device) +
+                           "/telemetry?after=" + std::to_string(device_options.after) +
+                           "&limit=" + std::to_string(device_options.limit);
   CO_TRY(const json::value found, co_await context.hub_call("GET", path));
   CO_TRY(const json::array rows, list_of(found, "messages"));
   context.print(rows, {{"SEQUENCE", "sequence"},
@@ -117,7 +119,7 @@ Task<Result<int>> show_twin(Context& context) {
 }
 
 Task<Result<int>> update_twin(Context& context) {
-  CO_TRY(std::string patch, json_file(options.file));
+  CO_TRY(std::string patch, json_file(device_options.file));
   CO_TRY(const json::value found,
          co_await context.hub_call("PATCH", path_of("/twins/") + kVersion, std::move(patch)));
   context.print(found, {{"DEVICE", "deviceId"}, {"MODULE", "moduleId"}, {"VERSION", "version"}});
@@ -126,9 +128,9 @@ Task<Result<int>> update_twin(Context& context) {
 
 Task<Result<int>> run_method(Context& context) {
   json::object body;
-  body["methodName"] = options.method;
+  body["methodName"] = device_options.method;
   boost::system::error_code error;
-  if (!options.payload.empty()) body["payload"] = json::parse(options.payload, error);
+  if (!device_options.payload.empty()) body["payload"] = json::parse(device_options.payload, error);
   if (error) co_return fail(Code::invalid_argument, "usage", "--payload is not JSON");
   CO_TRY(const json::value found,
          co_await context.hub_call("POST", path_of("/twins/") + "/methods" + kVersion,
@@ -141,18 +143,18 @@ CLI::App* noun(CLI::App& app, const char* name, const char* help) {
   return app.add_subcommand(name, help)->require_subcommand(1);
 }
 void need_device(CLI::App* verb) {
-  verb->add_option("DEVICE", options.device, "The device")->required();
+  verb->add_option("DEVICE", device_options.device, "The device")->required();
 }
 void need_module(CLI::App* verb) {
   need_device(verb);
-  verb->add_option("MODULE", options.module, "The module")->required();
+  verb->add_option("MODULE", device_options.module, "The module")->required();
 }
 void may_module(CLI::App* verb) {
   need_device(verb);
-  verb->add_option("--module", options.module, "A module of the device");
+  verb->add_option("--module", device_options.module, "A module of the device");
 }
 void keys_flag(CLI::App* verb) {
-  verb->add_flag("--keys", options.keys, "Shows the keys too");
+  verb->add_flag("--keys", device_options.keys, "Shows the keys too");
 }
 
 void add_identities(CLI::App& app, Chosen& chosen) {
@@ -171,7 +173,8 @@ void add_identities(CLI::App& app, Chosen& chosen) {
                   create_identity);
   need_device(verb);
   keys_flag(verb);
-  verb->add_flag("--edge-enabled", options.edge, "It runs modules: $edgeAgent and $edgeHub too");
+  verb->add_flag("--edge-enabled", device_options.edge,
+                 "It runs modules: $edgeAgent and $edgeHub too");
   need_device(add_verb(*device, chosen, "delete", "Deletes a device and its modules",
                        "  holdfast device delete sensor-1\n  holdfast device delete sensor-1 --yes",
                        delete_identity));
@@ -180,8 +183,9 @@ void add_identities(CLI::App& app, Chosen& chosen) {
                   "--limit 10 -o json",
                   watch_device);
   need_device(verb);
-  verb->add_option("--after", options.after, "Only messages after this sequence number");
-  verb->add_option("--limit", options.limit, "At most this many")->check(CLI::Range(1, 1000));
+  verb->add_option("--after", device_options.after, "Only messages after this sequence number");
+  verb->add_option("--limit", device_options.limit, "At most this many")
+      ->check(CLI::Range(1, 1000));
 
   CLI::App* module = noun(app, "module", "Modules of a device");
   need_device(add_verb(*module, chosen, "list", "The modules of a device",
@@ -220,7 +224,7 @@ void add_device(CLI::App& app, Chosen& chosen) {
                "update press-07 --module filter --file patch.json",
                update_twin);
   may_module(verb);
-  verb->add_option("--file", options.file, "{\"tags\":…,\"properties\":{\"desired\":…}}")
+  verb->add_option("--file", device_options.file, "{\"tags\":…,\"properties\":{\"desired\":…}}")
       ->required()
       ->check(CLI::ExistingFile);
 
@@ -230,8 +234,8 @@ void add_device(CLI::App& app, Chosen& chosen) {
                   "--module '$edgeAgent' --payload '{}'",
                   run_method);
   may_module(verb);
-  verb->add_option("METHOD", options.method, "The method's name")->required();
-  verb->add_option("--payload", options.payload, "JSON");
+  verb->add_option("METHOD", device_options.method, "The method's name")->required();
+  verb->add_option("--payload", device_options.payload, "JSON");
 }
 
 }  // namespace holdfast::cli

@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 namespace json = boost::json;
 
-MeasureOptions options;
+MeasureOptions drift_options;
 std::string file;
 
 // The file beside the model, where nobody serves it.
@@ -26,10 +26,10 @@ std::string file_beside(const Place& place) {
 }
 
 Task<Result<int>> profile(Context& context) {
-  CO_TRY(const Place place, co_await place_of(context, options, false));
+  CO_TRY(const Place place, co_await place_of(context, drift_options, false));
   CO_TRY_VOID(check_file(place));
   const std::vector<std::string> words = {"profile", "--model", place.file, "--samples",
-                                          options.samples};
+                                          drift_options.samples};
   Share share("Profiling", context.globals().quiet);
   auto measured =
       run_measure(words, [&](double part, const std::string& what) { share.at(part, what); });
@@ -96,8 +96,8 @@ json::array rows_of(const json::value& answer) {
 }
 
 Task<Result<int>> drift(Context& context) {
-  CO_TRY(const std::string server, server_url(context, options));
-  if (options.model.empty()) {
+  CO_TRY(const std::string server, server_url(context, drift_options));
+  if (drift_options.model.empty()) {
     CO_TRY(const json::value answer, co_await context.call("GET", server + "/api/v1/drift"));
     CO_TRY(json::array rows, list_of(answer, "models"));
     const bool people = context.form() == Form::table;
@@ -121,7 +121,7 @@ Task<Result<int>> drift(Context& context) {
   }
   CO_TRY(const json::value answer,
          co_await context.call(
-             "GET", server + "/api/v1/models/" + percent_encode(options.model) + "/drift"));
+             "GET", server + "/api/v1/models/" + percent_encode(drift_options.model) + "/drift"));
   if (context.form() != Form::table && context.form() != Form::tsv) {
     context.print(answer, {});
     co_return kDone;
@@ -136,9 +136,10 @@ Task<Result<int>> drift(Context& context) {
                                   {"ROWS", "rows"},
                                   {"OVER", "over"}});
   const std::string state = cell(answer, "state", false), reason = cell(answer, "reason", false);
-  context.note("Version " + cell(answer, "version", false) + " of " + options.model + ": " + state +
-               (reason.empty() ? "" : " (" + reason + ")") + ", " + cell(answer, "windows", false) +
-               " windows, " + cell(answer, "rows", false) + " rows in the next one");
+  context.note("Version " + cell(answer, "version", false) + " of " + drift_options.model + ": " +
+               state + (reason.empty() ? "" : " (" + reason + ")") + ", " +
+               cell(answer, "windows", false) + " windows, " + cell(answer, "rows", false) +
+               " rows in the next one");
   co_return kDone;
 }
 
@@ -151,20 +152,21 @@ void add_drift(CLI::App& model, Chosen& chosen) {
       "  holdfast model profile digits --samples training/\n  holdfast model profile "
       "digits.onnx --samples train.npz --file digits-profile.json",
       profile);
-  verb->add_option("MODEL", options.model, "A served model's name, or an ONNX file")->required();
-  verb->add_option("--samples", options.samples,
+  verb->add_option("MODEL", drift_options.model, "A served model's name, or an ONNX file")
+      ->required();
+  verb->add_option("--samples", drift_options.samples,
                    "The data: a .npz or .npy file, .jsonl of requests, or a folder of them")
       ->required();
   verb->add_option("--file", file, "Where to keep it; beside an ONNX file without it");
-  verb->add_option("--server", options.server, "The inference server's URL");
-  verb->add_option("--serve-data", options.serve_data,
+  verb->add_option("--server", drift_options.server, "The inference server's URL");
+  verb->add_option("--serve-data", drift_options.serve_data,
                    "The inference server's data directory; that of 'holdfast up' without it");
   verb = add_verb(model, chosen, "drift",
                   "How far live requests are from the training data of their models",
                   "  holdfast model drift\n  holdfast model drift digits -o json", drift);
-  verb->add_option("MODEL", options.model, "One model, by feature; all without it");
-  verb->add_option("--server", options.server, "The inference server's URL");
-  verb->add_option("--serve-data", options.serve_data,
+  verb->add_option("MODEL", drift_options.model, "One model, by feature; all without it");
+  verb->add_option("--server", drift_options.server, "The inference server's URL");
+  verb->add_option("--serve-data", drift_options.serve_data,
                    "The inference server's data directory; that of 'holdfast up' without it");
 }
 

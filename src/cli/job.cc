@@ -20,12 +20,12 @@ namespace {
 
 namespace json = boost::json;
 
-struct Options {
+struct JobOptions {
   std::string name, file;
   unsigned limit = 20;
   bool stream = false, follow = false;
 };
-Options options;
+JobOptions job_options;
 
 const std::vector<Column> kJob = {
     {"JOB", "name"},   {"STATUS", "status"},   {"EXPERIMENT", "experiment"},
@@ -38,10 +38,10 @@ const std::vector<Column> kFiring = {{"TRIGGER", "trigger"}, {"OF", "of"},
                                      {"UPDATED", "updated"}, {"REASON", "reason"}};
 
 std::string job_path() {
-  return "/api/v1/jobs/" + percent_encode(options.name);
+  return "/api/v1/jobs/" + percent_encode(job_options.name);
 }
 std::string trigger_path() {
-  return "/api/v1/triggers/" + percent_encode(options.name);
+  return "/api/v1/triggers/" + percent_encode(job_options.name);
 }
 
 // What the job read, in one cell: "digits:2".
@@ -101,30 +101,31 @@ Task<Result<void>> print_log(Context& context, std::string name, bool follow) {
 }
 
 Task<Result<int>> job_create(Context& context) {
-  CO_TRY(JobFile file, read_job_file(options.file));
+  CO_TRY(JobFile file, read_job_file(job_options.file));
   CO_TRY(const std::string code, co_await send_code(context, std::move(file.code)));
   json::object body;
-  body["name"] = options.name;
+  body["name"] = job_options.name;
   body["yaml"] = file.yaml;
   body["code"] = code;
   CO_TRY(json::value made,
          co_await context.hub_call("POST", "/api/v1/jobs", json::serialize(body)));
-  if (!options.stream) {
+  if (!job_options.stream) {
     context.print(with_data(made), kJob);
     co_return kDone;
   }
-  CO_TRY(options.name, text_of(made, "name"));
-  context.note("Job " + options.name + ":");
-  CO_TRY_VOID(co_await print_log(context, options.name, true));
+  CO_TRY(job_options.name, text_of(made, "name"));
+  context.note("Job " + job_options.name + ":");
+  CO_TRY_VOID(co_await print_log(context, job_options.name, true));
   CO_TRY(made, co_await context.hub_call("GET", job_path()));
   const std::string status = cell(made, "status", false), why = cell(made, "error", false);
-  context.note("Job " + options.name + " is " + status + (why.empty() ? "" : ": " + why));
+  context.note("Job " + job_options.name + " is " + status + (why.empty() ? "" : ": " + why));
   co_return status == "Completed" ? kDone : kFailed;
 }
 
 Task<Result<int>> job_list(Context& context) {
-  CO_TRY(const json::value found,
-         co_await context.hub_call("GET", "/api/v1/jobs?limit=" + std::to_string(options.limit)));
+  CO_TRY(
+      const json::value found,
+      co_await context.hub_call("GET", "/api/v1/jobs?limit=" + std::to_string(job_options.limit)));
   CO_TRY(json::array rows, list_of(found, "jobs"));
   for (json::value& row : rows) row = with_data(row);
   context.print(rows, kJob);
@@ -138,7 +139,7 @@ Task<Result<int>> job_show(Context& context) {
 }
 
 Task<Result<int>> job_logs(Context& context) {
-  CO_TRY_VOID(co_await print_log(context, options.name, options.follow));
+  CO_TRY_VOID(co_await print_log(context, job_options.name, job_options.follow));
   co_return kDone;
 }
 
@@ -149,12 +150,12 @@ Task<Result<int>> job_cancel(Context& context) {
 }
 
 Task<Result<int>> trigger_create(Context& context) {
-  CO_TRY(const std::string yaml, read_file(options.file, 256 << 10));
-  CO_TRY(YamlMap map, YamlMap::parse(yaml, options.file));
+  CO_TRY(const std::string yaml, read_file(job_options.file, 256 << 10));
+  CO_TRY(YamlMap map, YamlMap::parse(yaml, job_options.file));
   CO_TRY(const std::string job, map.text_or("create_job", ""));
   JobFile file;
   if (!job.empty()) {
-    CO_TRY(file, read_job_file(std::filesystem::path(options.file).parent_path() / job));
+    CO_TRY(file, read_job_file(std::filesystem::path(job_options.file).parent_path() / job));
   }
   CO_TRY(const std::string code, co_await send_code(context, std::move(file.code)));
   json::object body;
@@ -175,10 +176,10 @@ Task<Result<int>> trigger_list(Context& context) {
 }
 
 Task<Result<json::array>> firings(Context& context) {
-  CO_TRY(
-      const json::value found,
-      co_await context.hub_call("GET", "/api/v1/firings?trigger=" + percent_encode(options.name) +
-                                           "&limit=" + std::to_string(options.limit)));
+  CO_TRY(const json::value found,
+         co_await context.hub_call("GET",
+                                   "/api/v1/firings?trigger=" + percent_encode(job_options.name) +
+                                       "&limit=" + std::to_string(job_options.limit)));
   CO_TRY(json::array rows, list_of(found, "firings"));
   for (json::value& row : rows) row = with_subject(row);
   co_return rows;
@@ -209,9 +210,9 @@ Task<Result<int>> trigger_run(Context& context) {
 }
 
 Task<Result<int>> trigger_delete(Context& context) {
-  CO_TRY_VOID(context.confirm("delete the trigger " + options.name));
+  CO_TRY_VOID(context.confirm("delete the trigger " + job_options.name));
   CO_TRY_VOID(co_await context.hub_call("DELETE", trigger_path()));
-  context.note("The trigger " + options.name + " is deleted.");
+  context.note("The trigger " + job_options.name + " is deleted.");
   co_return kDone;
 }
 
@@ -222,24 +223,24 @@ void add_jobs(CLI::App& app, Chosen& chosen) {
                             "  holdfast job create --file train.yaml --stream\n  holdfast job "
                             "create --file train.yaml --name train-7 -o json",
                             job_create);
-  verb->add_option("--file", options.file, "The job's YAML (Azure ML CLI v2, command)")
+  verb->add_option("--file", job_options.file, "The job's YAML (Azure ML CLI v2, command)")
       ->required()
       ->check(CLI::ExistingFile);
-  verb->add_option("--name", options.name, "Its name; without it the YAML's, or a new one");
-  verb->add_flag("--stream", options.stream, "Prints the log, and ends as the job ends");
+  verb->add_option("--name", job_options.name, "Its name; without it the YAML's, or a new one");
+  verb->add_flag("--stream", job_options.stream, "Prints the log, and ends as the job ends");
   verb = add_verb(*job, chosen, "list", "The newest jobs",
                   "  holdfast job list\n  holdfast job list --limit 100 -o json", job_list);
-  verb->add_option("--limit", options.limit, "How many")->check(CLI::Range(1, 1000));
+  verb->add_option("--limit", job_options.limit, "How many")->check(CLI::Range(1, 1000));
   const auto add = [&](const char* name, const char* help, const char* examples, Verb work) {
     CLI::App* made = add_verb(*job, chosen, name, help, examples, std::move(work));
-    made->add_option("NAME", options.name, "The job")->required();
+    made->add_option("NAME", job_options.name, "The job")->required();
     return made;
   };
   add("show", "One job", "  holdfast job show train-7\n  holdfast job show train-7 -o json",
       job_show);
   add("logs", "What a job printed",
       "  holdfast job logs train-7\n  holdfast job logs train-7 --follow", job_logs)
-      ->add_flag("--follow", options.follow, "Until the job has ended");
+      ->add_flag("--follow", job_options.follow, "Until the job has ended");
   add("cancel", "Ends a job",
       "  holdfast job cancel train-7\n  holdfast job cancel train-7 -o json", job_cancel);
 }
@@ -251,7 +252,7 @@ void add_triggers(CLI::App& app, Chosen& chosen) {
            "  holdfast trigger create --file retrain.yaml\n  holdfast trigger create --file "
            "gate.yaml -o json",
            trigger_create)
-      ->add_option("--file", options.file, "The trigger's YAML")
+      ->add_option("--file", job_options.file, "The trigger's YAML")
       ->required()
       ->check(CLI::ExistingFile);
   add_verb(*trigger, chosen, "list", "All triggers",
@@ -259,11 +260,11 @@ void add_triggers(CLI::App& app, Chosen& chosen) {
   CLI::App* verb =
       add_verb(*trigger, chosen, "log", "What triggers have set off, newest first",
                "  holdfast trigger log\n  holdfast trigger log retrain --limit 100", trigger_log);
-  verb->add_option("NAME", options.name, "One trigger; all without it");
-  verb->add_option("--limit", options.limit, "How many")->check(CLI::Range(1, 1000));
+  verb->add_option("NAME", job_options.name, "One trigger; all without it");
+  verb->add_option("--limit", job_options.limit, "How many")->check(CLI::Range(1, 1000));
   const auto add = [&](const char* name, const char* help, const char* examples, Verb work) {
     add_verb(*trigger, chosen, name, help, examples, std::move(work))
-        ->add_option("NAME", options.name, "The trigger")
+        ->add_option("NAME", job_options.name, "The trigger")
         ->required();
   };
   add("show", "A trigger and what it has set off",

@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 namespace json = boost::json;
 
-MeasureOptions options;
+MeasureOptions measure_options;
 
 void add(std::vector<std::string>& words, const std::string& flag, const std::string& value) {
   if (value.empty()) return;
@@ -33,9 +33,9 @@ std::vector<std::string> words_of(Context& context, const std::string& what, con
   add(words, "--name", place.name);
   add(words, "--version", place.version);
   add(words, "--store", place.store);
-  add(words, "--samples", options.samples);
-  add(words, "--shape", options.shape);
-  add(words, "--seed", std::to_string(options.seed));
+  add(words, "--samples", measure_options.samples);
+  add(words, "--shape", measure_options.shape);
+  add(words, "--seed", std::to_string(measure_options.seed));
   // Files: what is in them stands in no argument.
   add(words, "--ca", context.globals().ca);
   add(words, "--client-certificate", context.globals().certificate);
@@ -53,7 +53,7 @@ Result<Measured> run_with_progress(Context& context, const std::vector<std::stri
 }
 
 Task<Result<int>> verify(Context& context) {
-  CO_TRY(const Place place, co_await place_of(context, options, true));
+  CO_TRY(const Place place, co_await place_of(context, measure_options, true));
   CO_TRY_VOID(check_file(place));
   CO_TRY(const Measured done, run_with_progress(context, words_of(context, "verify", place)));
   if (context.form() == Form::table || context.form() == Form::tsv) {
@@ -78,10 +78,10 @@ std::string number_in(const json::value& row, std::string_view field) {
 }
 
 Task<Result<int>> bench(Context& context) {
-  CO_TRY(const Place place, co_await place_of(context, options, true));
+  CO_TRY(const Place place, co_await place_of(context, measure_options, true));
   std::vector<std::string> words = words_of(context, "bench", place);
-  add(words, "--connections", std::to_string(options.connections));
-  add(words, "--duration", options.duration);
+  add(words, "--connections", std::to_string(measure_options.connections));
+  add(words, "--duration", measure_options.duration);
   CO_TRY(const Measured done, run_with_progress(context, words));
   if (context.form() != Form::table && context.form() != Form::tsv) {
     context.print(json::value(done.result), {});
@@ -101,17 +101,17 @@ Task<Result<int>> bench(Context& context) {
                        {"P90 µs", "p90_us"},
                        {"P99 µs", "p99_us"}});
   context.note(number_in(json::value(done.result), "per_second") + " requests/s on " +
-               std::to_string(options.connections) + " connections, " +
+               std::to_string(measure_options.connections) + " connections, " +
                cell(json::value(done.result), "errors", false) + " errors");
   co_return kDone;
 }
 
 Task<Result<int>> tune(Context& context) {
-  CO_TRY(const Place place, co_await place_of(context, options, false));
+  CO_TRY(const Place place, co_await place_of(context, measure_options, false));
   CO_TRY_VOID(check_file(place));
   std::vector<std::string> words = words_of(context, "tune", place);
-  add(words, "--budget", options.budget);
-  add(words, "--goal", options.goal);
+  add(words, "--budget", measure_options.budget);
+  add(words, "--goal", measure_options.goal);
   CO_TRY(Measured done, run_with_progress(context, words));
   json::object& result = done.result;
   result["applied"] = false;
@@ -123,10 +123,10 @@ Task<Result<int>> tune(Context& context) {
                                       place.token));
     result["applied"] = true;
   }
-  if (!options.report.empty()) {
+  if (!measure_options.report.empty()) {
     const std::string title = place.name.empty() ? fs::path(place.file).filename().string()
                                                  : place.name + " " + place.version;
-    CO_TRY_VOID(replace_file(options.report, as_bytes(tune_report(result, title))));
+    CO_TRY_VOID(replace_file(measure_options.report, as_bytes(tune_report(result, title))));
   }
   if (context.form() != Form::table && context.form() != Form::tsv) {
     context.print(json::value(result), {});
@@ -155,21 +155,21 @@ Task<Result<int>> tune(Context& context) {
                      "than the noise: they stay."
                    : "The chosen settings are better by more than the noise.");
   if (place.store.empty())
-    context.note("Not kept: there is no server's data at " + serve_data(context, options) +
+    context.note("Not kept: there is no server's data at " + serve_data(context, measure_options) +
                  "; name it with --serve-data.");
   co_return kDone;
 }
 
 void add_common(CLI::App* verb, const char* model) {
-  verb->add_option("MODEL", options.model, model)->required();
-  verb->add_option("--server", options.server, "The inference server's URL");
-  verb->add_option("--serve-data", options.serve_data,
+  verb->add_option("MODEL", measure_options.model, model)->required();
+  verb->add_option("--server", measure_options.server, "The inference server's URL");
+  verb->add_option("--serve-data", measure_options.serve_data,
                    "The inference server's data directory; that of 'holdfast up' without it");
-  verb->add_option("--samples", options.samples,
+  verb->add_option("--samples", measure_options.samples,
                    "A .npz file with an array for each input, or a folder of them; else made up");
-  verb->add_option("--shape", options.shape,
+  verb->add_option("--shape", measure_options.shape,
                    "Of made-up inputs where sizes are free: 'x=1,3,224,224;y=1,4'");
-  verb->add_option("--seed", options.seed, "Of made-up inputs");
+  verb->add_option("--seed", measure_options.seed, "Of made-up inputs");
 }
 
 }  // namespace
@@ -187,9 +187,9 @@ void add_measuring(CLI::App& model, Chosen& chosen) {
                   "--duration 10s -o json",
                   bench);
   add_common(verb, kEither);
-  verb->add_option("--connections", options.connections, "Callers at the same time")
+  verb->add_option("--connections", measure_options.connections, "Callers at the same time")
       ->check(CLI::Range(1, 256));
-  verb->add_option("--duration", options.duration, "How long");
+  verb->add_option("--duration", measure_options.duration, "How long");
   verb = add_verb(model, chosen, "tune",
                   "Finds the best engine, threads, lanes, batch and precision for a model on this "
                   "machine, by measuring",
@@ -197,10 +197,10 @@ void add_measuring(CLI::App& model, Chosen& chosen) {
                   "--samples samples/ --report tune.html",
                   tune);
   add_common(verb, kEither);
-  verb->add_option("--budget", options.budget, "Time to measure in, beside loading");
-  verb->add_option("--goal", options.goal, "What counts")
+  verb->add_option("--budget", measure_options.budget, "Time to measure in, beside loading");
+  verb->add_option("--goal", measure_options.goal, "What counts")
       ->check(CLI::IsMember({"both", "latency", "throughput"}));
-  verb->add_option("--report", options.report, "Writes an HTML file with plots");
+  verb->add_option("--report", measure_options.report, "Writes an HTML file with plots");
 }
 
 }  // namespace holdfast::cli

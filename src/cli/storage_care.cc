@@ -13,11 +13,11 @@ namespace {
 
 namespace json = boost::json;
 
-struct Options {
+struct CareOptions {
   std::string rate = "0";
   bool status = false, no_wait = false, store = false;
 };
-Options options;
+CareOptions care_options;
 
 uint64_t number(const json::value& of, const char* field) {
   const json::value* found = of.is_object() ? of.get_object().if_contains(field) : nullptr;
@@ -31,14 +31,14 @@ std::string text(const json::value& of, const char* field) {
 Task<Result<int>> usage(Context& context) {
   CO_TRY(const json::value answer, co_await context.hub_call("GET", "/api/v1/storage/usage"));
   const json::value& all = answer.at("store");
-  if (context.form() != Form::table || options.store) {
-    context.print(options.store ? all : answer, {{"CONTENTS", "contents"},
-                                                 {"LIVE", "live_bytes"},
-                                                 {"GARBAGE", "garbage_bytes"},
-                                                 {"SEGMENTS", "segments"},
-                                                 {"FILES", "files"},
-                                                 {"QUARANTINE", "quarantine_bytes"},
-                                                 {"FREE", "free_bytes"}});
+  if (context.form() != Form::table || care_options.store) {
+    context.print(care_options.store ? all : answer, {{"CONTENTS", "contents"},
+                                                      {"LIVE", "live_bytes"},
+                                                      {"GARBAGE", "garbage_bytes"},
+                                                      {"SEGMENTS", "segments"},
+                                                      {"FILES", "files"},
+                                                      {"QUARANTINE", "quarantine_bytes"},
+                                                      {"FREE", "free_bytes"}});
     co_return kDone;
   }
   CO_TRY(const json::array rows, list_of(answer, "containers"));
@@ -96,17 +96,17 @@ void show(Context& context, const json::value& progress) {
 }
 
 Task<Result<int>> scrub(Context& context) {
-  if (options.status) {
+  if (care_options.status) {
     CO_TRY(const json::value now, co_await context.hub_call("GET", "/api/v1/storage/scrub"));
     show(context, now);
     co_return number(now, "damaged") > 0 ? kFailed : kDone;
   }
-  CO_TRY(const uint64_t rate, parse_size(options.rate));
+  CO_TRY(const uint64_t rate, parse_size(care_options.rate));
   json::object body;
   body["rate_bytes"] = static_cast<int64_t>(std::min<uint64_t>(rate, INT64_MAX));
   CO_TRY(json::value now,
          co_await context.hub_call("POST", "/api/v1/storage/scrub", json::serialize(body)));
-  if (options.no_wait) {
+  if (care_options.no_wait) {
     show(context, now);
     co_return kDone;
   }
@@ -128,7 +128,7 @@ void add_storage_care(CLI::App& storage, Chosen& chosen) {
   CLI::App* verb =
       add_verb(storage, chosen, "usage", "What lies in each container, and in all",
                "  holdfast storage usage\n  holdfast storage usage --store -o json", usage);
-  verb->add_flag("--store", options.store, "The store's own figures alone");
+  verb->add_flag("--store", care_options.store, "The store's own figures alone");
   add_verb(storage, chosen, "check", "Whether index and files agree: missing, damaged, orphaned",
            "  holdfast storage check\n  holdfast storage check -o json", check);
   add_verb(storage, chosen, "repair",
@@ -137,10 +137,10 @@ void add_storage_care(CLI::App& storage, Chosen& chosen) {
   verb =
       add_verb(storage, chosen, "scrub", "Reads everything stored against its checksums",
                "  holdfast storage scrub --rate 100MiB\n  holdfast storage scrub --status", scrub);
-  verb->add_option("--rate", options.rate, "Bytes a second; 0: as fast as it goes")
+  verb->add_option("--rate", care_options.rate, "Bytes a second; 0: as fast as it goes")
       ->capture_default_str();
-  verb->add_flag("--status", options.status, "Where the scrub is, without beginning one");
-  verb->add_flag("--no-wait", options.no_wait, "Begins it and returns");
+  verb->add_flag("--status", care_options.status, "Where the scrub is, without beginning one");
+  verb->add_flag("--no-wait", care_options.no_wait, "Begins it and returns");
 }
 
 }  // namespace holdfast::cli

@@ -11,10 +11,10 @@ namespace {
 
 namespace json = boost::json;
 
-struct Options {
+struct LifecycleOptions {
   bool dry_run = false, now = false;
 };
-Options options;
+LifecycleOptions lifecycle_options;
 
 std::string count_of(const json::value& of, const char* field) {
   const json::value* found = of.is_object() ? of.get_object().if_contains(field) : nullptr;
@@ -23,7 +23,7 @@ std::string count_of(const json::value& of, const char* field) {
 
 Task<Result<int>> lifecycle(Context& context) {
   constexpr const char* kPath = "/api/v1/storage/lifecycle";
-  if (!options.dry_run && !options.now) {
+  if (!lifecycle_options.dry_run && !lifecycle_options.now) {
     CO_TRY(const json::value answer, co_await context.hub_call("GET", kPath));
     CO_TRY(const json::array rules, list_of(answer, "rules"));
     context.print(rules, {{"ACCOUNT", "account"},
@@ -33,10 +33,10 @@ Task<Result<int>> lifecycle(Context& context) {
                           {"ACTIONS", "actions"}});
     co_return kDone;
   }
-  if (!options.dry_run) {
+  if (!lifecycle_options.dry_run) {
     CO_TRY_VOID(context.confirm("tier and delete what the lifecycle rules say"));
   }
-  const std::string path = std::string(kPath) + (options.dry_run ? "?dry_run=true" : "");
+  const std::string path = std::string(kPath) + (lifecycle_options.dry_run ? "?dry_run=true" : "");
   CO_TRY(const json::value done, co_await context.hub_call("POST", path));
   if (context.form() == Form::table) {
     CO_TRY(const json::array steps, list_of(done, "steps"));
@@ -51,9 +51,10 @@ Task<Result<int>> lifecycle(Context& context) {
     context.print(done, {{"TIERED", "tiered"}, {"DELETED", "deleted"}, {"SKIPPED", "skipped"}});
   }
   context.note(count_of(done, "looked_at") + " looked at: " + count_of(done, "tiered") +
-               (options.dry_run ? " to be tiered, " : " tiered, ") + count_of(done, "deleted") +
-               (options.dry_run ? " to be deleted." : " deleted, ") +
-               (options.dry_run ? "" : count_of(done, "skipped") + " skipped."));
+               (lifecycle_options.dry_run ? " to be tiered, " : " tiered, ") +
+               count_of(done, "deleted") +
+               (lifecycle_options.dry_run ? " to be deleted." : " deleted, ") +
+               (lifecycle_options.dry_run ? "" : count_of(done, "skipped") + " skipped."));
   co_return kDone;
 }
 
@@ -65,8 +66,9 @@ void add_storage_lifecycle(CLI::App& storage, Chosen& chosen) {
                             "  holdfast storage lifecycle --dry-run\n"
                             "  holdfast storage lifecycle --now --yes",
                             lifecycle);
-  auto* dry = verb->add_flag("--dry-run", options.dry_run, "Tells what they would do");
-  verb->add_flag("--now", options.now, "Does it now, not at the next pass")->excludes(dry);
+  auto* dry = verb->add_flag("--dry-run", lifecycle_options.dry_run, "Tells what they would do");
+  verb->add_flag("--now", lifecycle_options.now, "Does it now, not at the next pass")
+      ->excludes(dry);
 }
 
 }  // namespace holdfast::cli

@@ -21,16 +21,16 @@ namespace json = boost::json;
 namespace fs = std::filesystem;
 using transfer::Place;
 
-struct Options {
+struct TransferOptions {
   std::string source, target, piece = "8MiB";
   unsigned parallel = 4;
   bool recursive = false, remove_others = false, dry_run = false;
 };
-Options options;
+TransferOptions transfer_options;
 
 Result<std::pair<Place, Place>> places() {
-  TRY(Place source, transfer::parse_place(options.source));
-  TRY(Place target, transfer::parse_place(options.target));
+  TRY(Place source, transfer::parse_place(transfer_options.source));
+  TRY(Place target, transfer::parse_place(transfer_options.target));
   if (source.is_local() && target.is_local())
     return fail(Code::invalid_argument, "usage",
                 "one of both must be a blob: blob://ACCOUNT/CONTAINER/NAME or a URL");
@@ -51,14 +51,14 @@ void complete(Place& target, const Place& source) {
 }
 
 Task<Result<json::object>> copy_one(Context& context, Place from, Place to) {
-  CO_TRY(const uint64_t piece, parse_size(options.piece));
+  CO_TRY(const uint64_t piece, parse_size(transfer_options.piece));
   Bar bar("copy " + printable(transfer::to_string(from)), context.globals().quiet);
   json::object row;
   if (from.is_local()) {
     CO_TRY(auto target, co_await open_place(context, to));
     transfer::UploadOptions upload;
     upload.piece = piece;
-    upload.parallel = options.parallel;
+    upload.parallel = transfer_options.parallel;
     upload.moved = bar.moved();
     std::error_code unknown;
     const uint64_t size = fs::file_size(from.path, unknown);
@@ -71,7 +71,7 @@ Task<Result<json::object>> copy_one(Context& context, Place from, Place to) {
     CO_TRY(auto source, co_await open_place(context, from));
     transfer::DownloadOptions download;
     download.piece = piece;
-    download.parallel = options.parallel;
+    download.parallel = transfer_options.parallel;
     download.begin = bar.begin();
     download.moved = bar.moved();
     CO_TRY(const auto done,
@@ -85,7 +85,7 @@ Task<Result<json::object>> copy_one(Context& context, Place from, Place to) {
     transfer::CopyOptions copy;
     copy.source_url = source.url_for(target, context.clock().now())(from.blob);
     copy.piece = piece;
-    copy.parallel = options.parallel;
+    copy.parallel = transfer_options.parallel;
     copy.begin = bar.begin();
     copy.moved = bar.moved();
     transfer::BlobAt at(source.client, from.container, from.blob);
@@ -131,8 +131,8 @@ Task<Result<std::vector<transfer::Entry>>> entries_of(Ends& ends, const Place& p
 Task<Result<void>> open_ends(Context& context, Ends& ends, const Place& source, const Place& target,
                              bool list_target) {
   transfer::Pace pace;
-  CO_TRY(pace.piece, parse_size(options.piece));
-  pace.parallel = options.parallel;
+  CO_TRY(pace.piece, parse_size(transfer_options.piece));
+  pace.parallel = transfer_options.parallel;
   if (!source.is_local()) {
     CO_TRY(PlaceClient opened, co_await open_place(context, source));
     ends.source = std::make_unique<PlaceClient>(std::move(opened));
@@ -181,8 +181,8 @@ Task<Result<int>> show_plan(Context& context, Ends& ends, const transfer::Plan& 
 Task<Result<int>> level(Context& context, Place source, Place target, bool compare) {
   Ends ends;
   CO_TRY_VOID(co_await open_ends(context, ends, source, target, compare));
-  transfer::Plan plan = transfer::plan_sync(ends.from, ends.to, options.remove_others);
-  if (options.dry_run) co_return co_await show_plan(context, ends, plan);
+  transfer::Plan plan = transfer::plan_sync(ends.from, ends.to, transfer_options.remove_others);
+  if (transfer_options.dry_run) co_return co_await show_plan(context, ends, plan);
   size_t removals = 0;
   for (const transfer::Step& step : plan.steps)
     removals += step.kind == transfer::Step::Kind::remove ? 1 : 0;
@@ -193,7 +193,7 @@ Task<Result<int>> level(Context& context, Place source, Place target, bool compa
   Progress progress(compare ? "sync" : "copy", plan.bytes, context.globals().quiet);
   uint64_t at = 0;
   transfer::SyncOptions sync;
-  sync.parallel = options.parallel;
+  sync.parallel = transfer_options.parallel;
   sync.moved = [&progress, &at](uint64_t bytes) { progress.at(at += bytes); };
   const auto outcome = co_await transfer::run_sync(*ends.sides, std::move(plan), std::move(sync));
   progress.done();
@@ -226,7 +226,7 @@ Task<Result<int>> level(Context& context, Place source, Place target, bool compa
 Task<Result<int>> copy(Context& context) {
   CO_TRY(auto both, places());
   auto& [source, target] = both;
-  if (options.recursive) co_return co_await level(context, source, target, false);
+  if (transfer_options.recursive) co_return co_await level(context, source, target, false);
   if (!source.is_local() && source.blob.empty())
     co_return fail(Code::invalid_argument, "usage",
                    transfer::to_string(source) + " is a whole container; add --recursive");
@@ -242,14 +242,15 @@ Task<Result<int>> sync(Context& context) {
 }
 
 void with_places(CLI::App* verb) {
-  verb->add_option("SOURCE", options.source, "A path, blob://ACCOUNT/CONTAINER/NAME or a URL")
+  verb->add_option("SOURCE", transfer_options.source,
+                   "A path, blob://ACCOUNT/CONTAINER/NAME or a URL")
       ->required();
-  verb->add_option("TARGET", options.target, "The same; a folder or prefix ends with '/'")
+  verb->add_option("TARGET", transfer_options.target, "The same; a folder or prefix ends with '/'")
       ->required();
-  verb->add_option("--parallel", options.parallel, "Files, and pieces of each, at once")
+  verb->add_option("--parallel", transfer_options.parallel, "Files, and pieces of each, at once")
       ->capture_default_str()
       ->check(CLI::Range(1, 16));
-  verb->add_option("--piece", options.piece, "Bytes of a piece")->capture_default_str();
+  verb->add_option("--piece", transfer_options.piece, "Bytes of a piece")->capture_default_str();
 }
 
 }  // namespace
@@ -261,15 +262,16 @@ void add_transfer(CLI::App& storage, Chosen& chosen) {
       "\"https://site1.blob.example/c/a.bin?SIGNATURE\" ./",
       copy);
   with_places(verb);
-  verb->add_flag("-r,--recursive", options.recursive, "A folder, or all blobs below a prefix");
+  verb->add_flag("-r,--recursive", transfer_options.recursive,
+                 "A folder, or all blobs below a prefix");
   verb = add_verb(storage, chosen, "sync",
                   "Sends what is new or changed, by size and MD5, from a folder or container",
                   "  holdfast storage sync ./images blob://site1/images\n  holdfast storage sync "
                   "blob://site1/images/2026 ./2026 --delete --yes",
                   sync);
   with_places(verb);
-  verb->add_flag("--delete", options.remove_others, "Deletes what the source has not");
-  verb->add_flag("--dry-run", options.dry_run, "Shows what would be done");
+  verb->add_flag("--delete", transfer_options.remove_others, "Deletes what the source has not");
+  verb->add_flag("--dry-run", transfer_options.dry_run, "Shows what would be done");
 }
 
 }  // namespace holdfast::cli

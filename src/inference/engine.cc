@@ -6,23 +6,23 @@
 namespace holdfast::inference {
 namespace {
 
-struct Row {
+struct TypeInfo {
   std::string_view name;
   size_t size;
 };
-constexpr std::array<Row, 13> kTypes = {{{"BOOL", 1},
-                                         {"UINT8", 1},
-                                         {"UINT16", 2},
-                                         {"UINT32", 4},
-                                         {"UINT64", 8},
-                                         {"INT8", 1},
-                                         {"INT16", 2},
-                                         {"INT32", 4},
-                                         {"INT64", 8},
-                                         {"FP16", 2},
-                                         {"FP32", 4},
-                                         {"FP64", 8},
-                                         {"BYTES", 0}}};
+constexpr std::array<TypeInfo, 13> kTypes = {{{"BOOL", 1},
+                                              {"UINT8", 1},
+                                              {"UINT16", 2},
+                                              {"UINT32", 4},
+                                              {"UINT64", 8},
+                                              {"INT8", 1},
+                                              {"INT16", 2},
+                                              {"INT32", 4},
+                                              {"INT64", 8},
+                                              {"FP16", 2},
+                                              {"FP32", 4},
+                                              {"FP64", 8},
+                                              {"BYTES", 0}}};
 
 }  // namespace
 

@@ -19,7 +19,7 @@ constexpr uint64_t kMagic = 0x31474e494e4e5552;  // "RUNNING1"
 constexpr uint32_t kLoading = 1U << 31;
 constexpr size_t kRows = 256, kSlots = 256, kName = 128;
 
-enum class Life : uint32_t { fresh, alive, ended };
+enum class PageState : uint32_t { fresh, alive, ended };
 
 struct Row {
   char name[kName];  // filled up with zeros
@@ -33,7 +33,7 @@ struct alignas(64) Slot {     // one thread's at a time
 };
 struct Page {
   uint64_t magic;
-  std::atomic<Life> life;
+  std::atomic<PageState> life;
   std::atomic<int32_t> signal, thread;
   Row rows[kRows];
   Slot slots[kSlots];
@@ -55,7 +55,7 @@ int32_t this_thread() {
 
 Death read_death(const Page& page) {
   Death death;
-  if (page.magic != kMagic || page.life != Life::alive) return death;
+  if (page.magic != kMagic || page.life != PageState::alive) return death;
   death.orderly = false;
   death.signal = page.signal;
   const bool exact = death.signal != 0 && std::ranges::any_of(page.slots, [&](const Slot& slot) {
@@ -132,14 +132,14 @@ Result<std::shared_ptr<RunningPage>> RunningPage::open(const std::string& path) 
     }
   }
   page.magic = kMagic;
-  page.life = Life::alive;
+  page.life = PageState::alive;
   return std::make_shared<RunningPage>(std::move(last), memory);
 }
 
 RunningPage::~RunningPage() {
   Page* mine = &page_of(memory_);
   watched.compare_exchange_strong(mine, nullptr);
-  page_of(memory_).life = Life::ended;
+  page_of(memory_).life = PageState::ended;
   ::munmap(memory_, sizeof(Page));
 }
 

@@ -11,12 +11,12 @@ namespace holdfast::inference {
 
 namespace {
 
-std::atomic<log::Level> current{log::Level::info};  // the log's own beginning
+std::atomic<log::Level> log_level{log::Level::info};  // the log's own beginning
 
 }  // namespace
 
 LogSettings log_settings() {
-  const log::Level level = current;
+  const log::Level level = log_level;
   return {.info = level <= log::Level::info,
           .warning = level <= log::Level::warning,
           .verbose = level == log::Level::debug ? 1U : 0U};
@@ -28,11 +28,11 @@ Result<void> set_log_settings(const LogSettings& settings) {
     return fail(Code::invalid_argument,
                 "the log has one level: log_verbose_level needs log_info, log_info needs "
                 "log_warning, and errors are always logged");
-  current = settings.verbose > 0 ? log::Level::debug
-            : settings.info      ? log::Level::info
-            : settings.warning   ? log::Level::warning
-                                 : log::Level::error;
-  log::set_level(current);
+  log_level = settings.verbose > 0 ? log::Level::debug
+              : settings.info      ? log::Level::info
+              : settings.warning   ? log::Level::warning
+                                   : log::Level::error;
+  log::set_level(log_level);
   return {};
 }
 
