@@ -24,21 +24,28 @@ TensorView view_of(const Tensor& tensor) {
   return view;
 }
 
-uint64_t bytes_of(const TensorView& view) {
-  uint64_t bytes = view.data.size();
-  for (const std::string_view text : view.texts) bytes += text.size() + 4;
+template <class Tensor>
+uint64_t bytes_of(const Tensor& tensor) {
+  uint64_t bytes = tensor.data.size();
+  for (const auto& text : tensor.texts) bytes += text.size() + 4;
   return bytes;
 }
 
-// Adds the tensor, or its summary where it is over `most`; what it takes of memory.
-uint64_t add(Captured& line, const TensorView& view, uint64_t most) {
-  const uint64_t bytes = bytes_of(view);
-  const bool whole = bytes <= most;
+// Of the memory that a request takes.
+uint64_t weigh(const std::vector<Captured>& request) {
+  uint64_t bytes = 0;
+  for (const Captured& line : request)
+    for (const Tensor& tensor : line.tensors) bytes += bytes_of(tensor) + 512;
+  return bytes;
+}
+
+// Adds the tensor, or its summary where it is over `most`.
+void add(Captured& line, const TensorView& view, uint64_t most) {
+  const bool whole = bytes_of(view) <= most;
   line.summaries.push_back(whole ? "" : summary_of(view));
   line.tensors.push_back(
       whole ? copy_of(view)
             : Tensor{.name = std::string(view.name), .type = view.type, .shape = view.shape});
-  return (whole ? bytes : 0) + 512;
 }
 
 }  // namespace
@@ -49,17 +56,14 @@ Result<std::unique_ptr<Capture>> Capture::open(CaptureOptions options, const Clo
 }
 
 Capture::Capture(CaptureOptions options, const Clock& clock, LineFile file)
-    : options_(std::move(options)), clock_(clock), file_(std::move(file)) {
-  thread_ = std::thread([this] { run(); });
-}
-
-Capture::~Capture() {
-  {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
-  }
-  wake_.notify_one();
-  thread_.join();
+    : options_(std::move(options)),
+      clock_(clock),
+      file_(std::move(file)),
+      requests_({.weigh = weigh,
+                 .most = options_.memory,
+                 .every = std::min(options_.after, std::chrono::milliseconds(1000))},
+                [this] { run(); }) {
+  requests_.start();  // an earlier life may have left a file
 }
 
 bool Capture::wanted(const Loaded& loaded) const {
@@ -73,15 +77,8 @@ bool Capture::wanted(const Loaded& loaded) const {
 
 void Capture::answered(const Loaded& loaded, const Inputs& inputs, const Outputs& outputs,
                        const RunOptions& options) noexcept {
-  try {
-    if (!wanted(loaded)) return;
-    {
-      const std::lock_guard lock(mutex_);  // no copy is made of what finds no room
-      if (waiting_bytes_ >= options_.memory) {
-        ++dropped_;
-        return;
-      }
-    }
+  if (!wanted(loaded)) return;
+  requests_.offer([&] {
     Captured line{.model = loaded.name,
                   .digest = loaded.digest,
                   .time = format_rfc3339(clock_.now(), 6),
@@ -91,51 +88,38 @@ void Capture::answered(const Loaded& loaded, const Inputs& inputs, const Outputs
     line.correlation = random_uuid();
     Request request(2, line);
     request[0].input = true;
-    uint64_t bytes = 0;
-    for (const TensorView& input : inputs) bytes += add(request[0], input, options_.tensor);
-    for (const Tensor& output : outputs) bytes += add(request[1], view_of(output), options_.tensor);
-    const std::lock_guard lock(mutex_);
-    waiting_bytes_ += bytes;
-    waiting_.push_back(std::move(request));
-    if (waiting_.size() == 1) wake_.notify_one();
-  } catch (const std::exception&) {  // memory: the request itself may still succeed
-    ++dropped_;
-  }
+    for (const TensorView& input : inputs) add(request[0], input, options_.tensor);
+    for (const Tensor& output : outputs) add(request[1], view_of(output), options_.tensor);
+    return request;
+  });
 }
 
 void Capture::run() {
-  for (bool ending = false; !ending;) {
-    std::deque<Request> taken;
-    {
-      std::unique_lock lock(mutex_);
-      const auto look = std::min(options_.after, std::chrono::milliseconds(1000));
-      wake_.wait_for(lock, look, [this] { return ending_ || !waiting_.empty(); });
-      ending = ending_;
-      taken.swap(waiting_);
-      waiting_bytes_ = 0;
-    }
-    write(std::move(taken));
-    close_where_due(ending);
+  while (auto taken = requests_.take()) {
+    write(std::move(*taken));
+    close_where_due(false);
   }
+  close_where_due(true);
 }
 
-void Capture::write(std::deque<Request> requests) {
-  while (!requests.empty()) {
+void Capture::write(std::vector<Request> requests) {
+  for (auto next = requests.begin(); next != requests.end();) {
     std::vector<std::string> lines, ids;
-    const uint64_t before = requests.size();
-    while (!requests.empty() && (lines.empty() || file_.lines() + lines.size() < options_.lines)) {
-      for (Captured& line : requests.front()) {
+    const auto first = next;
+    for (;
+         next != requests.end() && (lines.empty() || file_.lines() + lines.size() < options_.lines);
+         ++next) {
+      for (Captured& line : *next) {
         line.id = random_uuid();
         lines.push_back(line_of(line));
         ids.push_back(line.id);
       }
-      requests.pop_front();
     }
-    const uint64_t count = before - requests.size();
+    const auto count = static_cast<uint64_t>(next - first);
     const Result<void> done = disk_full()
                                   ? fail(Code::unavailable, "the directory is as full as it may be")
                                   : file_.append(lines, ids);
-    (done ? written_ : dropped_) += count;
+    (done ? written_ : no_disk_) += count;
     if (!done && !failing_)
       log::warning("capture", "requests are not captured", {{"error", done.error().message()}});
     failing_ = !done;
@@ -172,7 +156,8 @@ std::string Capture::metrics() const {
   return family("holdfast_inference_captured_total", "Requests written to files of the capture",
                 written_) +
          family("holdfast_inference_capture_dropped_total",
-                "Requests of the sample that were not: no room in memory or on disk", dropped_);
+                "Requests of the sample that were not: no room in memory or on disk",
+                requests_.dropped() + no_disk_);
 }
 
 }  // namespace holdfast::inference

@@ -8,16 +8,13 @@
 // cannot take is dropped and counted.
 #pragma once
 
-#include <condition_variable>
-#include <deque>
 #include <memory>
-#include <mutex>
 #include <random>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/line_file.h"
+#include "inference/background.h"
 #include "inference/observer.h"
 
 namespace holdfast::inference {
@@ -53,7 +50,6 @@ class Capture final : public Observer {
  public:
   // Takes up the file that an earlier life left open. `clock` must outlive it. As LineFile::open().
   static Result<std::unique_ptr<Capture>> open(CaptureOptions options, const Clock& clock);
-  ~Capture() override;  // writes what waits and closes the file
 
   void answered(const Loaded& loaded, const Inputs& inputs, const Outputs& outputs,
                 const RunOptions& options) noexcept override;
@@ -64,7 +60,7 @@ class Capture final : public Observer {
   Capture(CaptureOptions options, const Clock& clock, LineFile file);
   bool wanted(const Loaded& loaded) const;
   void run();
-  void write(std::deque<Request> requests);
+  void write(std::vector<Request> requests);
   void close_where_due(bool ending);
   bool disk_full() const;
 
@@ -72,13 +68,8 @@ class Capture final : public Observer {
   const Clock& clock_;
   LineFile file_;  // of the thread
   bool failing_ = false;
-  std::atomic<uint64_t> written_{0}, dropped_{0};
-  std::mutex mutex_;  // of what follows
-  std::condition_variable wake_;
-  std::deque<Request> waiting_;
-  uint64_t waiting_bytes_ = 0;
-  bool ending_ = false;
-  std::thread thread_;
+  std::atomic<uint64_t> written_{0}, no_disk_{0};
+  Background<Request> requests_;  // at the end it writes what waits, and closes the file
 };
 
 }  // namespace holdfast::inference

@@ -5,13 +5,13 @@
 
 #include <algorithm>
 #include <iterator>
-#include <optional>
 
 namespace holdfast::inference {
 namespace {
 
 constexpr size_t kMostJobs = 64;
-constexpr uint64_t kMostOne = 8 << 20, kMostBytes = 64 << 20;  // of copies
+constexpr uint64_t kMostOne = 8 << 20;                  // bytes of copies
+constexpr uint64_t kMostBytes = (64 << 20) - kMostOne;  // there is room for one more below it
 
 template <class Tensors>
 uint64_t size_of_all(const Tensors& tensors) {
@@ -35,32 +35,24 @@ Tensor copy_of(const TensorView& view) {
 
 }  // namespace
 
-Shadow::~Shadow() {
-  {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
-  }
-  arrived_.notify_all();
-  if (thread_.joinable()) thread_.join();
-}
+Shadow::Shadow()
+    : jobs_({.weigh = [](const Job& job) { return job.bytes; },
+             .most = kMostBytes,
+             .items = kMostJobs,
+             .batch = 1,
+             .drops = true},
+            [this] { work(); }) {}
 
 bool Shadow::submit(const TrialPtr& trial, const LoadedPtr& other, bool on_candidate,
                     const Inputs& inputs, const std::vector<std::string>& outputs,
                     const Outputs& answered, std::function<void()> done) {
   const uint64_t bytes = size_of_all(inputs) + size_of_all(answered);
   if (bytes > kMostOne) return false;
-  {
-    const std::lock_guard lock(mutex_);
-    if (ending_ || waiting_.size() >= kMostJobs || bytes_ + bytes > kMostBytes) return false;
-    bytes_ += bytes;  // kept for it before the copy is made
-  }
-  Job job{trial, other, on_candidate, {}, outputs, answered, bytes, std::move(done)};
-  std::ranges::transform(inputs, std::back_inserter(job.inputs), copy_of);
-  const std::lock_guard lock(mutex_);
-  waiting_.push_back(std::move(job));
-  if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
-  arrived_.notify_one();
-  return true;
+  return jobs_.offer([&] {
+    Job job{trial, other, on_candidate, {}, outputs, answered, bytes, std::move(done)};
+    std::ranges::transform(inputs, std::back_inserter(job.inputs), copy_of);
+    return job;
+  });
 }
 
 void Shadow::run(Job& job) {
@@ -80,19 +72,11 @@ void Shadow::run(Job& job) {
 
 void Shadow::work() {
   ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 19);
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    arrived_.wait(lock, [this] { return ending_ || !waiting_.empty(); });
-    if (ending_) return;
-    std::optional<Job> job(std::move(waiting_.front()));
-    waiting_.pop_front();
-    lock.unlock();
-    run(*job);
-    if (job->done) job->done();
-    const uint64_t bytes = job->bytes;
-    job.reset();  // a model may end with it
-    lock.lock();
-    bytes_ -= bytes;
+  while (auto taken = jobs_.take()) {  // a model may end with it
+    for (Job& job : *taken) {
+      run(job);
+      if (job.done) job.done();
+    }
   }
 }
 

@@ -2,12 +2,9 @@
 // the lowest priority, from a bounded queue. What finds the queue full is dropped.
 #pragma once
 
-#include <condition_variable>
-#include <deque>
 #include <functional>
-#include <mutex>
-#include <thread>
 
+#include "inference/background.h"
 #include "inference/loaded.h"
 #include "inference/trial.h"
 
@@ -16,10 +13,7 @@ namespace holdfast::inference {
 // Any thread may call.
 class Shadow {
  public:
-  ~Shadow();  // what waits is dropped
-  Shadow() = default;
-  Shadow(const Shadow&) = delete;
-  Shadow& operator=(const Shadow&) = delete;
+  Shadow();
 
   // Copies what it needs. False: dropped, being too large or too many. `on_candidate`: `other` is
   // the candidate. `done` is called on the shadow's thread when the trial knows the outcome.
@@ -41,12 +35,7 @@ class Shadow {
   void work();
   static void run(Job& job);
 
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::deque<Job> waiting_;
-  uint64_t bytes_ = 0;
-  bool ending_ = false;
-  std::thread thread_;  // from the first job on
+  Background<Job> jobs_;  // what waits at the end is dropped
 };
 
 }  // namespace holdfast::inference

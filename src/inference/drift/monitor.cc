@@ -23,61 +23,34 @@ Result<std::unique_ptr<DriftMonitor>> DriftMonitor::open(DriftOptions options, c
 }
 
 DriftMonitor::DriftMonitor(DriftOptions options, const Clock& clock, DriftEvents events)
-    : options_(std::move(options)), clock_(clock), events_(std::move(events)) {
-  if (events_.waiting()) thread_ = std::thread([this] { run(); });
-}
-
-DriftMonitor::~DriftMonitor() {
-  {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
-  }
-  wake_.notify_one();
-  if (thread_.joinable()) thread_.join();
+    : options_(std::move(options)),
+      clock_(clock),
+      events_(std::move(events)),
+      requests_({.weigh = [](const Seen& seen) { return seen.taken.bytes(); },
+                 .most = options_.memory,
+                 .every = std::min(options_.limits.after, std::chrono::milliseconds(1000))},
+                [this] { run(); }) {
+  if (events_.waiting()) requests_.start();
 }
 
 void DriftMonitor::answered(const Loaded& loaded, const Inputs& inputs, const Outputs& outputs,
                             const RunOptions&) noexcept {
   if (loaded.profile.empty()) return;
-  try {
-    // By chance: every n-th would always be the same camera's where cameras take turns.
-    thread_local std::minstd_rand draw(std::random_device{}());
-    if (std::uniform_real_distribution<double>(0, 100)(draw) >= options_.share) return;
-    {
-      const std::lock_guard lock(mutex_);  // no copy is made of what finds no room
-      if (waiting_bytes_ >= options_.memory) {
-        ++dropped_;
-        return;
-      }
-    }
+  // By chance: every n-th would always be the same camera's where cameras take turns.
+  thread_local std::minstd_rand draw(std::random_device{}());
+  if (std::uniform_real_distribution<double>(0, 100)(draw) >= options_.share) return;
+  requests_.offer([&]() -> std::optional<Seen> {
     ProfilePtr profile = loaded.profile.get();
-    if (!profile) return;
+    if (!profile) return std::nullopt;
     Taken taken = take(profile->plan, inputs, outputs);
-    if (taken.rows == 0) return;
-    Seen seen{subject_of(loaded, *profile), std::move(profile), std::move(taken)};
-    const std::lock_guard lock(mutex_);
-    waiting_bytes_ += seen.taken.bytes();
-    waiting_.push_back(std::move(seen));
-    if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
-    if (waiting_.size() == 1) wake_.notify_one();
-  } catch (const std::exception&) {  // memory: the request itself may still succeed
-    ++dropped_;
-  }
+    if (taken.rows == 0) return std::nullopt;
+    return Seen{subject_of(loaded, *profile), std::move(profile), std::move(taken)};
+  });
 }
 
 void DriftMonitor::run() {
-  for (bool ending = false; !ending;) {
-    std::deque<Seen> taken;
-    {
-      std::unique_lock lock(mutex_);
-      const auto look = std::min(options_.limits.after, std::chrono::milliseconds(1000));
-      wake_.wait_for(lock, look, [this] { return ending_ || !waiting_.empty(); });
-      ending = ending_;
-      taken.swap(waiting_);
-      waiting_bytes_ = 0;
-    }
-    for (const Seen& seen : taken) look_at(seen);
-    taken.clear();
+  while (const auto taken = requests_.take()) {
+    for (const Seen& seen : *taken) look_at(seen);
     close_where_due();
     deliver();
   }
@@ -91,7 +64,7 @@ void DriftMonitor::look_at(const Seen& seen) {
       return one.first.model == seen.subject.model && one.first.version == seen.subject.version;
     });
     if (watches_.size() >= kMostWatched) {
-      ++dropped_;
+      ++unwatched_;
       return;
     }
     found = watches_

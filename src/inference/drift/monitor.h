@@ -4,12 +4,10 @@
 // and counted.
 #pragma once
 
-#include <condition_variable>
-#include <deque>
 #include <mutex>
 #include <optional>
-#include <thread>
 
+#include "inference/background.h"
 #include "inference/drift/events.h"
 #include "inference/observer.h"
 
@@ -34,7 +32,6 @@ class DriftMonitor final : public Observer {
  public:
   // `clock` must outlive it. As DriftEvents::open().
   static Result<std::unique_ptr<DriftMonitor>> open(DriftOptions options, const Clock& clock);
-  ~DriftMonitor() override;  // looks at what waits
 
   void answered(const Loaded& loaded, const Inputs& inputs, const Outputs& outputs,
                 const RunOptions& options) noexcept override;
@@ -63,16 +60,11 @@ class DriftMonitor final : public Observer {
   const DriftOptions options_;
   const Clock& clock_;
   bool failing_ = false;  // of the thread
-  std::atomic<uint64_t> rows_{0}, dropped_{0}, raised_{0};
+  std::atomic<uint64_t> rows_{0}, unwatched_{0}, raised_{0};
   mutable std::mutex watches_mutex_;  // of what follows
   DriftEvents events_;
   std::map<DriftSubject, Watch> watches_;
-  std::mutex mutex_;  // of the rest
-  std::condition_variable wake_;
-  std::deque<Seen> waiting_;
-  uint64_t waiting_bytes_ = 0;
-  bool ending_ = false;
-  std::thread thread_;  // from the first row on
+  Background<Seen> requests_;  // at the end it looks at what waits
 };
 
 }  // namespace holdfast::inference

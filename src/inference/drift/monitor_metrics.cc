@@ -35,7 +35,8 @@ std::string DriftMonitor::metrics() const {
     out += begin(name, "counter", help) + " " + std::to_string(value) + "\n";
   };
   total("rows_total", "Rows compared with the profile of their model", rows_);
-  total("dropped_total", "Requests of the sample that were not: no room in memory", dropped_);
+  total("dropped_total", "Requests of the sample that were not: no room in memory",
+        requests_.dropped() + unwatched_);
   total("events_total", "Events that a model begins to drift", raised_);
   const std::lock_guard lock(watches_mutex_);
   using Sample = std::function<void(const std::string& labels, double value)>;

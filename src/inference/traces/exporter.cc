@@ -32,6 +32,12 @@ uint64_t rejected_in(const std::string& body) {
   return count->is_int64() ? static_cast<uint64_t>(std::max<int64_t>(0, count->as_int64())) : 0;
 }
 
+uint64_t spans_of(const std::vector<TracedRequest>& requests) {
+  uint64_t spans = 0;
+  for (const TracedRequest& request : requests) spans += inference::spans_of(request);
+  return spans;
+}
+
 std::string family(const std::string& name, const char* help, const std::string& samples) {
   return "# HELP " + name + " " + help + "\n# TYPE " + name + " counter\n" + samples;
 }
@@ -39,55 +45,18 @@ std::string family(const std::string& name, const char* help, const std::string&
 }  // namespace
 
 SpanExporter::SpanExporter(const TraceOptions& options, std::shared_ptr<TlsContext> tls)
-    : options_(options), tls_(std::move(tls)) {
-  thread_ = std::thread([this] { run_task(loop()); });
-}
-
-SpanExporter::~SpanExporter() {
-  {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
-  }
-  wake_.notify_all();
-  thread_.join();
-}
+    : options_(options),
+      tls_(std::move(tls)),
+      requests_({.weigh = inference::spans_of,
+                 .most = options_.queue,
+                 .due = options_.batch,
+                 .every = options_.every,
+                 .batch = options_.batch},
+                [this] { run_task(loop()); }) {}
 
 void SpanExporter::add(TracedRequest request) noexcept {
-  const size_t spans = spans_of(request);
-  try {
-    const std::lock_guard lock(mutex_);
-    if (waiting_spans_ + spans > options_.queue) {
-      queue_full_ += spans;
-      return;
-    }
-    waiting_.push_back(std::move(request));
-    const bool due = waiting_spans_ < options_.batch && waiting_spans_ + spans >= options_.batch;
-    waiting_spans_ += spans;
-    if (due) wake_.notify_one();
-  } catch (const std::exception&) {  // memory: the request itself may still succeed
-    queue_full_ += spans;
-  }
-}
-
-std::vector<TracedRequest> SpanExporter::take(bool& ending) {
-  std::unique_lock lock(mutex_);
-  wake_.wait_for(lock, options_.every,
-                 [this] { return ending_ || waiting_spans_ >= options_.batch; });
-  ending = ending_;
-  std::vector<TracedRequest> taken;
-  for (size_t spans = 0; !waiting_.empty() && spans < options_.batch;) {
-    const size_t of = spans_of(waiting_.front());
-    spans += of;
-    waiting_spans_ -= of;
-    taken.push_back(std::move(waiting_.front()));
-    waiting_.pop_front();
-  }
-  return taken;
-}
-
-bool SpanExporter::wait(milliseconds time) {
-  std::unique_lock lock(mutex_);
-  return wake_.wait_for(lock, time, [this] { return ending_; });
+  const uint64_t spans = inference::spans_of(request);
+  if (!requests_.offer([&request] { return std::move(request); })) queue_full_ += spans;
 }
 
 // It blocks between its sends: nothing else runs on this thread.
@@ -97,25 +66,22 @@ Task<void> SpanExporter::loop() {
   options.connections_per_host = 1;
   options.connect_timeout = options_.timeout;
   http::Client client(std::move(options));
-  while (true) {
-    bool ending = false;
-    const auto taken = take(ending);
-    if (!taken.empty()) co_await deliver(client, taken, ending);
-    if (!ending) continue;
-    if (taken.empty()) co_return;
-    if (!failing_) continue;
-    const std::lock_guard lock(mutex_);
-    not_sent_ += waiting_spans_;
-    co_return;
+  bool lost = false;  // at the end the first failure is the last try
+  while (const auto taken = requests_.take()) {
+    if (taken->empty()) continue;
+    if (lost)
+      not_sent_ += spans_of(*taken);
+    else
+      co_await deliver(client, *taken);
+    lost = failing_ && requests_.ending();
   }
 }
 
-Task<void> SpanExporter::deliver(http::Client& client, const std::vector<TracedRequest>& requests,
-                                 bool ending) {
-  uint64_t spans = 0;
-  for (const TracedRequest& request : requests) spans += spans_of(request);
+Task<void> SpanExporter::deliver(http::Client& client, const std::vector<TracedRequest>& requests) {
+  const uint64_t spans = spans_of(requests);
   const std::string body = export_body(requests, options_.resource, options_.version);
   milliseconds pause = options_.pause;
+  bool ending = requests_.ending();
   for (unsigned tried = 1;; ++tried) {
     const Sent sent = co_await send(client, body);
     if (sent.what == Sent::What::done) {
@@ -127,7 +93,7 @@ Task<void> SpanExporter::deliver(http::Client& client, const std::vector<TracedR
     }
     tell(sent.why);
     if (sent.what == Sent::What::refused || ending || tried == kTries) break;
-    ending = wait(sent.wait.count() > 0 ? sent.wait : std::min(pause, kLongestPause));
+    ending = requests_.pause(sent.wait.count() > 0 ? sent.wait : std::min(pause, kLongestPause));
     pause *= 2;
   }
   not_sent_ += spans;

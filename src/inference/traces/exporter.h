@@ -4,14 +4,11 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <deque>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
+#include "inference/background.h"
 #include "inference/traces/span.h"
 #include "net/http/client.h"
 
@@ -35,10 +32,6 @@ struct TraceOptions {
 class SpanExporter {
  public:
   SpanExporter(const TraceOptions& options, std::shared_ptr<TlsContext> tls);
-  // Sends what waits, in one try each; at the first that fails the rest is dropped.
-  ~SpanExporter();
-  SpanExporter(const SpanExporter&) = delete;
-  SpanExporter& operator=(const SpanExporter&) = delete;
 
   void add(TracedRequest request) noexcept;
   std::string metrics() const;  // Prometheus' text format
@@ -53,9 +46,7 @@ class SpanExporter {
     std::string why;
   };
   Task<void> loop();
-  std::vector<TracedRequest> take(bool& ending);
-  bool wait(std::chrono::milliseconds time);  // true: it is to end
-  Task<void> deliver(http::Client& client, const std::vector<TracedRequest>& requests, bool ending);
+  Task<void> deliver(http::Client& client, const std::vector<TracedRequest>& requests);
   Task<Sent> send(http::Client& client, const std::string& body);
   void tell(const std::string& why);
 
@@ -63,12 +54,8 @@ class SpanExporter {
   const std::shared_ptr<TlsContext> tls_;
   std::atomic<uint64_t> sent_{0}, queue_full_{0}, not_sent_{0}, rejected_{0};
   bool failing_ = false;  // of the thread
-  std::mutex mutex_;      // of what follows
-  std::condition_variable wake_;
-  std::deque<TracedRequest> waiting_;
-  size_t waiting_spans_ = 0;
-  bool ending_ = false;
-  std::thread thread_;
+  // At the end it sends what waits, in one try each; at the first that fails the rest is dropped.
+  Background<TracedRequest> requests_;
 };
 
 }  // namespace holdfast::inference
