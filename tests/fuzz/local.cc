@@ -57,7 +57,8 @@ struct Server {
   std::string ask(inference::Regions& regions, std::string_view message, std::vector<Fd> passed) {
     inference::LocalClient client{*repository, regions, nullptr};
     return run_task(
-        inference::answer_local(client, message, std::move(passed), [] { return false; }));
+               inference::answer_local(client, message, std::move(passed), [] { return false; }))
+        .text;
   }
   inference::FakeEngine engine;
   std::unique_ptr<inference::Repository> repository;

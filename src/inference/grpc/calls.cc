@@ -10,19 +10,39 @@
 namespace holdfast::inference::grpc_door {
 namespace {
 
+// Owned by itself, until its answer is written.
 class UnaryCall final : public grpc::ServerUnaryReactor {
  public:
+  explicit UnaryCall(TracePtr trace) : trace_(std::move(trace)) {}
   void start(Door& door, Task<Result<void>> work) {
     door.group.spawn(door.runtime.next_executor(), "grpc call", run(std::move(work)));
+  }
+  void finish(const Result<void>& done) {  // `this` may be gone after it
+    Finish(done ? grpc::Status::OK : to_status(done.error()));
   }
   void OnDone() override { delete this; }
 
  private:
   Task<void> run(Task<Result<void>> work) {
     const auto done = co_await guarded(std::move(work));
-    Finish(done ? grpc::Status::OK : to_status(done.error()));  // `this` may be gone after it
+    finish(done);
   }
+  const TracePtr trace_;
 };
+
+grpc::ServerUnaryReactor* answer(Door& door, Task<Result<void>> work, TracePtr trace) {
+  auto* call = new UnaryCall(std::move(trace));
+  call->start(door, std::move(work));
+  return call;
+}
+
+grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context, const Result<void>& done,
+                                 TracePtr trace) {
+  if (!trace) return grpc_door::answer(context, done);
+  auto* call = new UnaryCall(std::move(trace));
+  call->finish(done);
+  return call;
+}
 
 MonoTime deadline_of(const grpc::CallbackServerContext& context, MonoTime start,
                      const Parsed& parsed) {
@@ -64,9 +84,7 @@ void Door::stop_long_calls() {
 }
 
 grpc::ServerUnaryReactor* answer(Door& door, Task<Result<void>> work) {
-  auto* call = new UnaryCall;  // owned by itself, until OnDone()
-  call->start(door, std::move(work));
-  return call;
+  return answer(door, std::move(work), nullptr);
 }
 
 grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context, const Result<void>& done) {
@@ -105,8 +123,8 @@ TracePtr begin_trace(const Door& door, const grpc::CallbackServerContext& contex
                                     text("tracestate"));
 }
 
-void end_trace(TracePtr trace, const Result<void>& done) {
-  if (!trace) return;
+void note(RequestTrace* trace, const Result<void>& done) {
+  if (trace == nullptr) return;
   if (done)
     trace->answered(0);
   else
@@ -173,19 +191,20 @@ Task<Result<void>> route_and_run(Door& door, const grpc::CallbackServerContext& 
   co_return co_await finish(door, std::move(begun), request, response, trace);
 }
 
-Task<Result<void>> traced(TracePtr trace, Task<Result<void>> work) {
+Task<Result<void>> traced(RequestTrace* trace, Task<Result<void>> work) {
   auto done = co_await guarded(std::move(work));
-  end_trace(std::move(trace), done);
+  note(trace, done);
   co_return done;
 }
 
 }  // namespace
 
 Task<Result<void>> infer(Door& door, const grpc::CallbackServerContext& context,
-                         const pb::ModelInferRequest& request, pb::ModelInferResponse& response) {
-  TracePtr trace = begin_trace(door, context, kStream);
+                         const pb::ModelInferRequest& request, pb::ModelInferResponse& response,
+                         TracePtr& trace) {
+  trace = begin_trace(door, context, kStream);
   auto work = route_and_run(door, context, request, response, trace.get());
-  return trace ? traced(std::move(trace), std::move(work)) : std::move(work);
+  return trace ? traced(trace.get(), std::move(work)) : std::move(work);
 }
 
 grpc::ServerUnaryReactor* answer_infer(Door& door, grpc::CallbackServerContext* context,
@@ -194,15 +213,16 @@ grpc::ServerUnaryReactor* answer_infer(Door& door, grpc::CallbackServerContext* 
   TracePtr trace = begin_trace(door, *context, kUnary);
   const auto refuse = [&](Error why) {
     const Result<void> done = std::unexpected(std::move(why));
-    end_trace(std::move(trace), done);
-    return answer(context, done);
+    note(trace.get(), done);
+    return answer(context, done, std::move(trace));
   };
   const auto version = parse_version(request->model_version());
   if (!version) return refuse(version.error());
   auto route = find_route(door.repository, request->model_name(), *version);
   if (!route && route.error().reason() == kEvictedReason) {
-    auto work = route_and_run(door, *context, *request, *response, trace.get());
-    return answer(door, trace ? traced(std::move(trace), std::move(work)) : std::move(work));
+    auto run = route_and_run(door, *context, *request, *response, trace.get());
+    auto work = trace ? traced(trace.get(), std::move(run)) : std::move(run);
+    return answer(door, std::move(work), std::move(trace));
   }
   if (!route) return refuse(std::move(route).error());
   auto begun = begin(*context, *request, std::move(*route), trace.get());
@@ -210,10 +230,10 @@ grpc::ServerUnaryReactor* answer_infer(Door& door, grpc::CallbackServerContext* 
   const bool quick = !begun->route.trial && !has_pictures(*begun) &&
                      is_quick(*begun->loaded, begun->parsed.inputs);
   auto run = finish(door, std::move(*begun), *request, *response, trace.get());
-  auto work = trace ? traced(std::move(trace), std::move(run)) : std::move(run);
+  auto work = trace ? traced(trace.get(), std::move(run)) : std::move(run);
   // Another thread would cost more than the run.
-  if (quick) return answer(context, run_task(guarded(std::move(work))));
-  return answer(door, std::move(work));
+  if (quick) return answer(context, run_task(guarded(std::move(work))), std::move(trace));
+  return answer(door, std::move(work), std::move(trace));
 }
 
 }  // namespace holdfast::inference::grpc_door

@@ -47,10 +47,12 @@ grpc::ServerUnaryReactor* answer(Door& door, Task<Result<void>> work);
 // Answers at once.
 grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context, const Result<void>& done);
 
-// One request of a stream. `context` gives the deadline and tells whether
-// the client has gone.
+// One request of a stream. `context` gives the deadline and tells whether the client has gone;
+// `trace` becomes the request's, null where it is not traced, and is to end when the answer is
+// written.
 Task<Result<void>> infer(Door& door, const grpc::CallbackServerContext& context,
-                         const pb::ModelInferRequest& request, pb::ModelInferResponse& response);
+                         const pb::ModelInferRequest& request, pb::ModelInferResponse& response,
+                         TracePtr& trace);
 
 // The same for a call of its own: a quick one is answered on the thread that read it.
 grpc::ServerUnaryReactor* answer_infer(Door& door, grpc::CallbackServerContext* context,

@@ -24,6 +24,7 @@ class StreamCall final : public StreamReactor, public LongCall {
     door_.group.spawn(door_.runtime.next_executor(), "grpc stream", run());
   }
   void OnWriteDone(bool ok) override {
+    trace_.reset();
     if (!ok)
       Finish({grpc::StatusCode::CANCELLED, "the client has gone"});
     else
@@ -54,7 +55,7 @@ class StreamCall final : public StreamReactor, public LongCall {
     const bool readable = Reader::Deserialize(&bytes_, &*request_).ok();
     bytes_.Clear();
     if (!readable) co_return fail(Code::invalid_argument, kUnreadable);
-    co_return co_await infer(door_, *context_, *request_, response);
+    co_return co_await infer(door_, *context_, *request_, response, trace_);
   }
   Task<void> run() {
     auto& response = *response_->mutable_infer_response();
@@ -80,6 +81,7 @@ class StreamCall final : public StreamReactor, public LongCall {
   grpc::ByteBuffer bytes_;
   std::optional<pb::ModelInferRequest> request_;
   std::optional<pb::ModelStreamInferResponse> response_;
+  TracePtr trace_;  // of the request under way
 };
 
 class RefusedStream final : public StreamReactor {

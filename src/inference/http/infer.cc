@@ -118,9 +118,9 @@ void mount_infer(http::Router& router, Repository& repository, const ServeOption
   for (const char* route :
        {"/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"}) {
     const auto handler = [&repository, tracer = options.tracer, route](http::Request& request) {
-      TracePtr trace = begin_trace(tracer, request, route);
-      auto work = infer(repository, request, trace.get());
-      return trace ? traced(std::move(trace), std::move(work), request) : std::move(work);
+      RequestTrace* const trace = begin_trace(tracer, request, route);
+      auto work = infer(repository, request, trace);
+      return trace ? traced(*trace, std::move(work), request) : std::move(work);
     };
     router.add("POST", route, http::Role::anonymous, handler);
   }

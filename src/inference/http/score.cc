@@ -49,9 +49,9 @@ Task<Result<http::Response>> score(Repository& repository, http::Request& reques
 
 void mount_score(http::Router& router, Repository& repository, const ServeOptions& options) {
   const auto handler = [&repository, tracer = options.tracer](http::Request& request) {
-    TracePtr trace = begin_trace(tracer, request, "/score");
-    auto work = score(repository, request, trace.get());
-    return trace ? traced(std::move(trace), std::move(work), request) : std::move(work);
+    RequestTrace* const trace = begin_trace(tracer, request, "/score");
+    auto work = score(repository, request, trace);
+    return trace ? traced(*trace, std::move(work), request) : std::move(work);
   };
   router.add("POST", "/score", http::Role::anonymous, handler);
   router.add("GET", "/", http::Role::anonymous, [](http::Request&) -> Task<Result<http::Response>> {

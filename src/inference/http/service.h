@@ -42,10 +42,11 @@ Task<Result<std::string>> read_body(http::Request& request);
 // Holdfast-Timeout-Ms, whichever is earlier, counted from `start`. invalid_argument.
 Result<RunOptions> run_options(const http::Request& request, MonoTime start, uint64_t timeout_us,
                                unsigned priority);
-// Null where there is no tracer, or this request is not traced. `route`: a literal.
-TracePtr begin_trace(Tracer* tracer, const http::Request& request, std::string_view route);
-// `work`, which notes in the trace what it does, and its end.
-Task<Result<http::Response>> traced(TracePtr trace, Task<Result<http::Response>> work,
+// Null where there is no tracer, or this request is not traced; else it ends with the request.
+// `route`: a literal.
+RequestTrace* begin_trace(Tracer* tracer, http::Request& request, std::string_view route);
+// `work`, which notes in the trace what it does, and how it ended.
+Task<Result<http::Response>> traced(RequestTrace& trace, Task<Result<http::Response>> work,
                                     const http::Request& request);
 // The path's model and version; version nullopt-like 0 where none is named.
 Result<LoadedPtr> model_of(Repository& repository, const http::Request& request);

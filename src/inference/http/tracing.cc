@@ -3,7 +3,7 @@
 
 namespace holdfast::inference {
 
-TracePtr begin_trace(Tracer* tracer, const http::Request& request, std::string_view route) {
+RequestTrace* begin_trace(Tracer* tracer, http::Request& request, std::string_view route) {
   if (tracer == nullptr) return nullptr;
   std::string parent, state;
   for (const auto& [name, value] : request.headers.all()) {
@@ -11,16 +11,22 @@ TracePtr begin_trace(Tracer* tracer, const http::Request& request, std::string_v
     if (equal_ignore_case(name, "traceparent")) (parent += parent.empty() ? "" : ",") += value;
     if (equal_ignore_case(name, "tracestate")) (state += state.empty() ? "" : ",") += value;
   }
-  return tracer->begin(TracedDoor::http, route, parent, state);
+  TracePtr trace = tracer->begin(TracedDoor::http, route, parent, state);
+  RequestTrace* const begun = trace.get();
+  if (begun == nullptr) return nullptr;
+  // A request lives until its response is written, and so does what it holds.
+  std::shared_ptr<RequestTrace> held = std::move(trace);
+  request.gone = [gone = std::move(request.gone), held] { return gone && gone(); };
+  return begun;
 }
 
-Task<Result<http::Response>> traced(TracePtr trace, Task<Result<http::Response>> work,
+Task<Result<http::Response>> traced(RequestTrace& trace, Task<Result<http::Response>> work,
                                     const http::Request& request) {
   auto answer = co_await std::move(work);
   if (answer)
-    trace->answered(static_cast<int>(answer->status));
+    trace.answered(static_cast<int>(answer->status));
   else
-    trace->failed(static_cast<int>(oip_error(answer.error(), request).status), answer.error());
+    trace.failed(static_cast<int>(oip_error(answer.error(), request).status), answer.error());
   co_return answer;
 }
 

@@ -125,7 +125,8 @@ Task<void> LocalDoor::State::serve(int fd) {
     Received received = receive(fd, message);
     if (received.size < 0 && (errno == EAGAIN || errno == EINTR)) continue;
     if (received.size <= 0) co_return;
-    std::string answer =
+    LocalAnswer answer;
+    answer.text =
         R"({"error":"a message has at most 64 KiB and 4 descriptors","code":"too_large","kind":"too_large"})";
     if (received.whole) {
       const std::string_view text(message.data(), static_cast<size_t>(received.size));
@@ -134,7 +135,8 @@ Task<void> LocalDoor::State::serve(int fd) {
                                      std::move(received.passed), std::move(gone));
     }
     // A client asks and then reads: what does not fit, it has let pile up.
-    if (::send(fd, answer.data(), answer.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0) co_return;
+    if (::send(fd, answer.text.data(), answer.text.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+      co_return;
   }
 }
 

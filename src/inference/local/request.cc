@@ -143,11 +143,11 @@ Task<Result<std::string>> perform(const LocalClient& client, Message& message, M
 }
 
 Task<Result<std::string>> handle(const LocalClient& client, std::string_view text,
-                                 const std::vector<Fd>& passed, const std::function<bool()>& gone) {
+                                 const std::vector<Fd>& passed, const std::function<bool()>& gone,
+                                 TracePtr& trace) {
   const MonoTime start = std::chrono::steady_clock::now();
   Message message;
   const Result<void> good = read(text, client, message);
-  TracePtr trace;
   if (client.tracer && !message.model.empty())
     trace = client.tracer->begin(TracedDoor::local, "local infer", message.traceparent,
                                  message.tracestate, start);
@@ -163,14 +163,20 @@ Task<Result<std::string>> handle(const LocalClient& client, std::string_view tex
 
 }  // namespace
 
-Task<std::string> answer_local(LocalClient client, std::string_view message, std::vector<Fd> passed,
+Task<LocalAnswer> answer_local(LocalClient client, std::string_view message, std::vector<Fd> passed,
                                std::function<bool()> gone) {
-  auto done = co_await handle(client, message, passed, gone);
-  if (done) co_return *std::move(done);
+  LocalAnswer answer;
+  auto done = co_await handle(client, message, passed, gone, answer.trace);
+  if (done) {
+    answer.text = *std::move(done);
+    co_return answer;
+  }
   const Error& error = done.error();
   const std::string_view code = error.reason().empty() ? to_string(error.code()) : error.reason();
-  co_return "{\"error\":" + json_text(error.message().substr(0, 4096)) +
-      ",\"code\":" + json_text(code) + ",\"kind\":" + json_text(to_string(error.code())) + "}";
+  answer.text = "{\"error\":" + json_text(error.message().substr(0, 4096)) +
+                ",\"code\":" + json_text(code) + ",\"kind\":" + json_text(to_string(error.code())) +
+                "}";
+  co_return answer;
 }
 
 }  // namespace holdfast::inference

@@ -20,9 +20,14 @@ struct LocalClient {
   Tracer* tracer;    // null: nothing is traced
 };
 
+struct LocalAnswer {
+  std::string text;
+  TracePtr trace;  // is to end when the text is sent
+};
+
 // `passed`: the descriptors that came with it; `gone` tells whether the client has left. What is
 // wrong is said in the answer: {"error":…,"code":…}.
-Task<std::string> answer_local(LocalClient client, std::string_view message, std::vector<Fd> passed,
+Task<LocalAnswer> answer_local(LocalClient client, std::string_view message, std::vector<Fd> passed,
                                std::function<bool()> gone);
 
 }  // namespace holdfast::inference

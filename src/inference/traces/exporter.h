@@ -17,7 +17,7 @@ namespace holdfast::inference {
 struct TraceOptions {
   std::string endpoint;  // URL; without a path it is /v1/traces. Empty: nothing is traced
   double sample = 100;   // percent of the requests whose callers have no trace
-  size_t queue = 2048;   // spans that wait
+  size_t queue = 2048;   // spans that wait or are on their way
   size_t batch = 512;    // spans sent together
   std::chrono::milliseconds every{1000};    // at the latest, what is there is sent
   std::chrono::milliseconds timeout{5000};  // of one try

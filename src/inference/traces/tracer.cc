@@ -61,7 +61,7 @@ RequestTrace::RequestTrace(Tracer& tracer, TracedRequest request)
 }
 
 RequestTrace::~RequestTrace() {
-  if (request_.end == MonoTime()) request_.end = std::chrono::steady_clock::now();
+  request_.end = std::chrono::steady_clock::now();
   tracer_.exporter_.add(std::move(request_));
 }
 
@@ -75,7 +75,6 @@ void RequestTrace::routed(const Loaded& loaded, std::string_view id) {
 
 void RequestTrace::answered(int status) {
   request_.status = status;
-  request_.end = std::chrono::steady_clock::now();
 }
 
 void RequestTrace::failed(int status, const Error& error) {

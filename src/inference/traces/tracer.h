@@ -37,7 +37,8 @@ class Tracer {
   SpanExporter exporter_;
 };
 
-// One request that is traced. Ends with its life, on any thread, which never waits for it.
+// One request that is traced: its span ends with its life, which the doors let end when the answer
+// is written. Any thread may end it, and never waits for it.
 class RequestTrace {
  public:
   RequestTrace(Tracer& tracer, TracedRequest request);
@@ -48,7 +49,7 @@ class RequestTrace {
   void routed(const Loaded& loaded,
               std::string_view id);  // who is to answer; again where it changes
   RunReport* report() { return &request_.report; }
-  // `status`: of the door's protocol. The end, unless more comes.
+  // `status`: of the door's protocol.
   void answered(int status);
   void failed(int status, const Error& error);
 

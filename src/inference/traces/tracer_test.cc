@@ -171,6 +171,22 @@ TEST_F(TracerTest, ARequestIsATreeOfSpans) {
   EXPECT_EQ(types_, std::set<std::string>{"application/json"});
 }
 
+TEST_F(TracerTest, ItEndsWithItsLifeAndNotWithTheAnswer) {
+  open();
+  const MonoTime start = std::chrono::steady_clock::now();
+  TracePtr trace = tracer_->begin(TracedDoor::http, "/score", kParent, "", start);
+  trace->answered(200);
+  const MonoTime answered = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() == answered) continue;
+  trace.reset();
+  until(kSent, 1);
+  const auto ns = [row = spans().at(0)](const char* key) {
+    return *parse_u64(json::value_to<std::string>(row.at(key)));
+  };
+  EXPECT_GT(ns("endTimeUnixNano") - ns("startTimeUnixNano"),
+            static_cast<uint64_t>(std::chrono::nanoseconds(answered - start).count()));
+}
+
 TEST_F(TracerTest, WhoseFaultItIsDecidesTheStatus) {
   open();
   const auto end = [this](TracedDoor door, int status, Code code) {
