@@ -96,7 +96,8 @@ Result<std::unique_ptr<Serve>> Serve::start(const EdgeConfig& config) {
   TRY(std::string path, supervisor::program_beside("holdfast-serve"));
   program.command = {std::move(path),     "--listen", serve->address_,        "--models",
                      config.serve.models, "--data",   config.data + "/serve", "--grpc",
-                     config.serve.grpc,   "--local",  serve->local_};
+                     config.serve.grpc,   "--local",  serve->local_,          "--device",
+                     config.device};
   if (!config.serve.config.empty()) {
     program.command.emplace_back("--config");
     program.command.push_back(config.serve.config);

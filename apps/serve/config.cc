@@ -168,6 +168,7 @@ Result<ServeConfig> parse_serve_config(const std::string& text, const std::strin
   TRY(YamlMap map, YamlMap::parse(text, source));
   TRY(config.data, map.text_or("data", ""));
   TRY(config.models, map.text_or("models", ""));
+  TRY(config.drift.device, map.text_or("device", ""));
   TRY(YamlMap listen, map.map("listen"));
   TRY(config.http, listen.text_or("http", config.http));
   TRY(config.grpc, listen.text_or("grpc", config.grpc));
@@ -205,11 +206,11 @@ Result<ServeConfig> parse_serve_config(const std::string& text, const std::strin
 }
 
 Result<ServeConfig> read_serve_config(int argc, char** argv) {
-  std::string file, data, models, listen, engine, local;
+  std::string file, data, models, listen, engine, local, device;
   std::optional<std::string> grpc;
   const std::pair<const char*, std::string*> flags[] = {
-      {"--config", &file},   {"--data", &data},     {"--models", &models},
-      {"--listen", &listen}, {"--engine", &engine}, {"--local", &local}};
+      {"--config", &file},   {"--data", &data},   {"--models", &models}, {"--listen", &listen},
+      {"--engine", &engine}, {"--local", &local}, {"--device", &device}};
   bool check_only = false, plain = false;
   for (int i = 1; i < argc; ++i) {
     if (argv[i] == std::string("--check")) {
@@ -234,7 +235,7 @@ Result<ServeConfig> read_serve_config(int argc, char** argv) {
           std::string(
               "usage: holdfast serve [--check] [--config FILE] [--data DIR] [--models DIR] "
               "[--listen ADDRESS] [--grpc ADDRESS] [--local PATH] [--engine onnxruntime|openvino] "
-              "[--plain-http-beyond-loopback]; not understood: ") +
+              "[--device NAME] [--plain-http-beyond-loopback]; not understood: ") +
               argv[i]);
     }
     *into = argv[++i];
@@ -253,6 +254,7 @@ Result<ServeConfig> read_serve_config(int argc, char** argv) {
   over(config.http, listen, "HOLDFAST_SERVE_LISTEN");
   over(config.local, local, "HOLDFAST_SERVE_LOCAL");
   over(config.engine, engine, "HOLDFAST_SERVE_ENGINE");
+  over(config.drift.device, device, "HOLDFAST_SERVE_DEVICE");
   if (config.engine != "onnxruntime" && config.engine != "openvino")
     return fail(Code::invalid_argument,
                 "engine: '" + config.engine + "' is not one of onnxruntime, openvino");

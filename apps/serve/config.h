@@ -30,19 +30,19 @@ struct ServeConfig {
   int threads = 1;                      // inside one inference
   std::string engine = "onnxruntime";  // or "openvino", with ONNX Runtime for what it does not take
   bool uploads = true;
-  unsigned lanes = 0;                            // runs at the same time; 0: one a core
-  size_t queue = 256;                            // requests of a model version that wait
-  bool merge = true;                             // requests where that pays
-  uint64_t memory = 0;                           // bytes for models; 0: no limit
-  std::vector<std::string> pinned;               // models that are never evicted
-  std::optional<TlsConfig> tls;                  // of both doors
-  std::string token_keys;                        // a file of keys, as identity/api_keys.h has it
-  std::string token_issuer, token_issuer_key;    // whose tokens are taken, and its public key
-  inference::CaptureOptions capture;             // what is written of requests, as a sample
-  inference::TraceOptions traces;                // where spans go, and of which requests
-  inference::DriftOptions drift;                 // how requests are compared with profiles
-  inference::Care care;                          // what is done about models that fail
-  bool tune = false;                             // models that were never measured here, by itself
+  unsigned lanes = 0;                          // runs at the same time; 0: one a core
+  size_t queue = 256;                          // requests of a model version that wait
+  bool merge = true;                           // requests where that pays
+  uint64_t memory = 0;                         // bytes for models; 0: no limit
+  std::vector<std::string> pinned;             // models that are never evicted
+  std::optional<TlsConfig> tls;                // of both doors
+  std::string token_keys;                      // a file of keys, as identity/api_keys.h has it
+  std::string token_issuer, token_issuer_key;  // whose tokens are taken, and its public key
+  inference::CaptureOptions capture;           // what is written of requests, as a sample
+  inference::TraceOptions traces;              // where spans go, and of which requests
+  inference::DriftOptions drift;  // how requests are compared with profiles; of which device
+  inference::Care care;           // what is done about models that fail
+  bool tune = false;              // models that were never measured here, by itself
   std::chrono::milliseconds tune_budget{10000};  // each
   // Serves plain HTTP on an address that others reach. For a container, whose network is its own:
   // there it is whoever publishes the port that decides who reaches it.
@@ -50,8 +50,8 @@ struct ServeConfig {
   bool check_only = false;  // --check: read the configuration, say "ok", end
 };
 
-// `--check --config FILE --data DIR --models DIR --listen ADDRESS --grpc ADDRESS
-// --plain-http-beyond-loopback`, then HOLDFAST_SERVE_DATA, _MODELS, _LISTEN, _GRPC, then the file.
+// The flags that its usage line names, then HOLDFAST_SERVE_DATA, _MODELS, _LISTEN, _GRPC, _LOCAL,
+// _ENGINE, _DEVICE, then the file.
 Result<ServeConfig> read_serve_config(int argc, char** argv);
 Result<ServeConfig> parse_serve_config(const std::string& text, const std::string& source);
 // The section `traces:`; files and secrets are relative to `source`'s folder.

@@ -214,6 +214,15 @@ Task<Result<void>> Reconciler::deploy_model(ModuleSpec spec) {
   if (digest != fetched.model.onnx.str())
     co_return fail(Code::internal,
                    "the inference server took " + digest + " for " + fetched.model.onnx.str());
+  if (!fetched.profile.empty()) {
+    const auto kept = co_await parts_.models->set_profile(spec.name, version, fetched.profile);
+    // It says nothing about whether the model's answers are right: it serves, unwatched.
+    if (!kept && kept.error().code() != Code::invalid_argument)
+      co_return std::unexpected(kept.error());
+    if (!kept)
+      log::warning("modules", "a model's profile is not used",
+                   {{"module", spec.name}, {"error", kept.error().message()}});
+  }
   InstalledModel installed{spec.name, spec.fingerprint(), version, digest};
   // Where nothing else answers there is nothing to try it beside.
   bool beside = false;

@@ -90,6 +90,15 @@ Task<Result<std::string>> HttpModelServer::put(std::string name, int64_t version
   co_return text_at(answer, "digest");
 }
 
+Task<Result<void>> HttpModelServer::set_profile(std::string name, int64_t version,
+                                                std::string profile) {
+  http::ClientRequest request("PUT", version_path(name, version) + "/profile");
+  request.body = std::move(profile);
+  request.timeout = std::chrono::minutes(10);  // the model is loaded where it is not
+  CO_TRY_VOID(co_await call(std::move(request)));
+  co_return Result<void>();
+}
+
 Task<Result<void>> HttpModelServer::activate(std::string name, int64_t version) {
   http::ClientRequest request("POST", version_path(name, version) + "/activate");
   request.timeout = std::chrono::minutes(10);
@@ -161,6 +170,16 @@ Task<Result<std::string>> MemoryModelServer::put(std::string name, int64_t versi
   co_return digest;
 }
 
+Task<Result<void>> MemoryModelServer::set_profile(std::string name, int64_t version,
+                                                  std::string profile) {
+  const std::lock_guard lock(mutex_);
+  CO_TRY_VOID(here());
+  if (!models_[name].versions.contains(version)) co_return fail(Code::not_found, "no such version");
+  if (!profile.starts_with("profile")) co_return fail(Code::invalid_argument, "not a profile");
+  models_[name].profiles[version] = std::move(profile);
+  co_return Result<void>();
+}
+
 Task<Result<void>> MemoryModelServer::activate(std::string name, int64_t version) {
   const std::lock_guard lock(mutex_);
   CO_TRY_VOID(here());
@@ -199,6 +218,13 @@ json::object MemoryModelServer::canary(const std::string& name) const {
   const std::lock_guard lock(mutex_);
   const auto found = models_.find(name);
   return found == models_.end() || found->second.tried == 0 ? json::object() : found->second.canary;
+}
+
+std::string MemoryModelServer::profile(const std::string& name, int64_t version) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = models_.find(name);
+  if (found == models_.end() || !found->second.profiles.contains(version)) return "";
+  return found->second.profiles.at(version);
 }
 
 Task<Result<void>> MemoryModelServer::unload(std::string name) {

@@ -31,6 +31,10 @@ class ModelServer {
   // goes on doing so.
   virtual Task<Result<std::string>> put(std::string name, int64_t version, http::FileRange onnx,
                                         bool beside) = 0;
+  // What live requests of this version are compared with (profile.json), in place of another.
+  // not_found; invalid_argument: it is none of this model.
+  virtual Task<Result<void>> set_profile(std::string name, int64_t version,
+                                         std::string profile) = 0;
   // Loads where need be and lets it answer in place of the present one. not_found.
   virtual Task<Result<void>> activate(std::string name, int64_t version) = 0;
   // Tries the version beside the one that answers, in place of a trial that runs. conflict: it is
@@ -49,6 +53,7 @@ class HttpModelServer final : public ModelServer {
   Task<Result<std::vector<Served>>> list() override;
   Task<Result<std::string>> put(std::string name, int64_t version, http::FileRange onnx,
                                 bool beside) override;
+  Task<Result<void>> set_profile(std::string name, int64_t version, std::string profile) override;
   Task<Result<void>> activate(std::string name, int64_t version) override;
   Task<Result<void>> try_out(std::string name, int64_t version,
                              boost::json::object canary) override;
@@ -62,12 +67,13 @@ class HttpModelServer final : public ModelServer {
   std::string url_;
 };
 
-// A complete one in memory: a model is a file whose text begins "onnx".
+// A complete one in memory: a model is a file whose text begins "onnx", a profile one "profile".
 class MemoryModelServer final : public ModelServer {
  public:
   Task<Result<std::vector<Served>>> list() override;
   Task<Result<std::string>> put(std::string name, int64_t version, http::FileRange onnx,
                                 bool beside) override;
+  Task<Result<void>> set_profile(std::string name, int64_t version, std::string profile) override;
   Task<Result<void>> activate(std::string name, int64_t version) override;
   Task<Result<void>> try_out(std::string name, int64_t version,
                              boost::json::object canary) override;
@@ -76,14 +82,16 @@ class MemoryModelServer final : public ModelServer {
   void set_away(bool away);  // every call fails with unavailable
   void end_trial(const std::string& name, bool promoted);
   boost::json::object canary(const std::string& name) const;  // of the running trial
+  std::string profile(const std::string& name, int64_t version) const;
 
  private:
   struct Model {
     std::map<int64_t, std::string> versions;  // to digests
-    int64_t current = 0;                      // 0: unloaded
-    int64_t tried = 0;                        // 0: no trial runs
-    boost::json::object canary;               // of the trial
-    std::string refused;                      // why the last trial's version is
+    std::map<int64_t, std::string> profiles;
+    int64_t current = 0;         // 0: unloaded
+    int64_t tried = 0;           // 0: no trial runs
+    boost::json::object canary;  // of the trial
+    std::string refused;         // why the last trial's version is
     int64_t refused_version = 0;
   };
   Result<void> here() const;

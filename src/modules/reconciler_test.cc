@@ -84,8 +84,9 @@ struct ReconcilerTest : testing::Test {
   std::string status(const char* name) {
     return std::string(module(name).at("runtimeStatus").as_string());
   }
-  // Pushes the image of a model; returns the module's JSON.
-  std::string push(const std::string& name, int version, const std::string& bytes) {
+  // Pushes the image of a model, `profile` "": without one; returns the module's JSON.
+  std::string push(const std::string& name, int version, const std::string& bytes,
+                   const std::string& profile = "") {
     fs::create_directories(folder / "layers");
     std::vector<oci::TarEntry> entries;
     entries.push_back(
@@ -97,6 +98,16 @@ struct ReconcilerTest : testing::Test {
     manifest.config = layer->descriptor;
     manifest.layers = {layer->descriptor};
     manifest.layers[0].annotations[oci::label::kDigest] = "sha256:" + sha256_hex(as_bytes(bytes));
+    if (!profile.empty()) {
+      auto second = oci::write_layer(
+          {oci::tar_file("models/" + name + "/" + std::to_string(version) + "/profile.json",
+                         profile)},
+          folder / "layers" / "two");
+      registry.put_blob(*read_file(second->file));
+      manifest.layers.push_back(second->descriptor);
+      manifest.layers[1].annotations[oci::label::kProfile] =
+          "sha256:" + sha256_hex(as_bytes(profile));
+    }
     const oci::Digest image =
         registry.put_manifest("models/" + name, "", oci::write_manifest(manifest));
     return R"({"type":"model","version":")" + std::to_string(version) +
@@ -257,6 +268,19 @@ TEST_F(ReconcilerTest, AModelIsFetchedCheckedAndSwitched) {
   EXPECT_TRUE(fs::is_empty(folder / "fetch"));
   desire(manifest(4, ""));
   EXPECT_TRUE(served().empty());
+}
+
+TEST_F(ReconcilerTest, AModelBringsItsProfileAndServesWithoutAGoodOne) {
+  desire(manifest(1, "\"digits\":" + push("digits", 1, "onnx one", "profile one")));
+  EXPECT_EQ(status("digits"), "running") << json::serialize(module("digits"));
+  EXPECT_EQ(server.profile("digits", 1), "profile one");
+  desire(manifest(2, "\"digits\":" + push("digits", 2, "onnx two", "of another model")));
+  EXPECT_EQ(status("digits"), "running") << json::serialize(module("digits"));
+  EXPECT_EQ(current(), 2);
+  EXPECT_EQ(server.profile("digits", 2), "");
+  desire(manifest(3, "\"digits\":" + push("digits", 3, "onnx three")));
+  EXPECT_EQ(current(), 3);
+  EXPECT_EQ(server.profile("digits", 3), "");
 }
 
 TEST_F(ReconcilerTest, ACanaryIsTriedBesideWhatServes) {

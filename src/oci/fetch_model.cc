@@ -33,6 +33,18 @@ Task<Result<FetchedModel>> fetch_model(RegistryClient& registry, Reference image
     co_return fail(Code::invalid_argument, "layer_invalid",
                    "the layer's model is " + model.model.onnx.str() + ", and its manifest says " +
                        promised->second);
+  const auto profile = std::ranges::find_if(
+      layers, [](const Descriptor& one) { return one.annotations.contains(label::kProfile); });
+  if (profile == layers.end()) co_return model;
+  const std::filesystem::path second = directory / "profile";
+  CO_TRY_VOID(co_await registry.fetch_blob(image.name, *profile, second));
+  auto read = [&second, &profile, &model] {
+    return extract_profile(second, profile->media_type, model.model);
+  };
+  CO_TRY(model.profile, co_await pool.run(read));
+  if (Digest::sha256(as_bytes(model.profile)).str() != profile->annotations.at(label::kProfile))
+    co_return fail(Code::invalid_argument, "layer_invalid",
+                   "the layer's profile is not the one that its manifest names");
   co_return model;
 }
 

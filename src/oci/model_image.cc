@@ -14,6 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kModelLevel = 1;  // weights hardly shrink; a registration should not wait for it
+constexpr int kProfileLevel = 6;
 
 // As src/inference checks it: the image must hold what the server will load.
 Result<void> check_model(const ModelDescription& description) {
@@ -54,7 +55,11 @@ Descriptor described(std::string_view media_type, std::string_view bytes) {
   return descriptor;
 }
 
-// models/NAME/VERSION/model.onnx
+// models/NAME/VERSION/FILE
+std::string path_of(const std::string& model, int64_t version, const char* file) {
+  return "models/" + model + "/" + std::to_string(version) + "/" + file;
+}
+
 bool is_model_path(const std::string& path, ExtractedModel& model) {
   const auto parts = split(path, '/');
   if (parts.size() != 4 || parts[0] != "models" || parts[3] != "model.onnx") return false;
@@ -88,11 +93,16 @@ Result<ModelImage> build_model_image(const ModelDescription& description, const 
   ModelImage image;
   image.runtime = runtime.layer;
   TRY(image.onnx, digest_file(onnx, HashKind::sha256, stop));
-  const std::string version = std::to_string(description.version);
   TRY(image.model,
       write_layer(
-          {tar_file_from("models/" + description.name + "/" + version + "/model.onnx", onnx)}, into,
+          {tar_file_from(path_of(description.name, description.version, "model.onnx"), onnx)}, into,
           kModelLevel, stop));
+  if (!description.profile.empty()) {
+    TRY(image.profile,
+        write_layer({tar_file(path_of(description.name, description.version, "profile.json"),
+                              description.profile)},
+                    into.string() + ".profile", kProfileLevel, stop));
+  }
   const Annotations labels = labels_of(description, image.onnx);
   ImageConfig config;
   config.created = description.created;
@@ -105,13 +115,23 @@ Result<ModelImage> build_model_image(const ModelDescription& description, const 
   config.exposed_ports = {"8000/tcp", "8001/tcp"};
   config.labels = labels;
   config.diff_ids = {image.runtime.diff_id, image.model.diff_id};
-  config.history = {"holdfast: runtime", "holdfast: model " + description.name + " " + version};
+  const std::string what = description.name + " " + std::to_string(description.version);
+  config.history = {"holdfast: runtime", "holdfast: model " + what};
+  if (image.profile) {
+    config.diff_ids.push_back(image.profile->diff_id);
+    config.history.push_back("holdfast: profile of " + what);
+  }
   image.config = write_image_config(config);
   image.config_descriptor = described(media::kConfig, image.config);
   Manifest manifest;
   manifest.config = image.config_descriptor;
   manifest.layers = {image.runtime.descriptor, image.model.descriptor};
   manifest.layers[1].annotations = {{label::kDigest, image.onnx.str()}};
+  if (image.profile) {
+    manifest.layers.push_back(image.profile->descriptor);
+    manifest.layers[2].annotations = {
+        {label::kProfile, Digest::sha256(as_bytes(description.profile)).str()}};
+  }
   manifest.annotations = labels;
   image.manifest = write_manifest(manifest);
   image.manifest_descriptor = described(media::kManifest, image.manifest);
@@ -160,6 +180,35 @@ Result<ExtractedModel> extract_model(const fs::path& layer, std::string_view med
   cleanup.armed = false;
   TRY_VOID(sync_directory(into.parent_path()));
   return model;
+}
+
+Result<std::string> extract_profile(const fs::path& layer, std::string_view media_type,
+                                    const ExtractedModel& model) {
+  std::string text;
+  const std::string wanted = path_of(model.name, model.version, "profile.json");
+  const TarVisitor visit = [&](const TarMember& member, const ByteReader& bytes) -> Result<void> {
+    if (member.kind == TarKind::directory) return {};
+    if (!text.empty() || member.kind != TarKind::file || member.path != wanted || member.size == 0)
+      return fail(Code::invalid_argument, "layer_invalid",
+                  "the layer holds '" + member.path + "', and not " + wanted + " alone");
+    if (member.size > kMostProfile)
+      return fail(Code::too_large,
+                  "the layer's profile is larger than " + format_size(kMostProfile));
+    text.resize(member.size);
+    for (size_t at = 0; at < text.size();) {
+      TRY(const size_t count, bytes(std::as_writable_bytes(std::span(text)).subspan(at)));
+      if (count == 0) break;
+      at += count;
+    }
+    return {};
+  };
+  TarLimits limits;
+  limits.entries = 16;
+  limits.bytes = kMostProfile;
+  TRY_VOID(read_layer(layer, media_type, limits, visit));
+  if (text.empty())
+    return fail(Code::invalid_argument, "layer_invalid", "the layer holds no profile");
+  return text;
 }
 
 }  // namespace holdfast::oci

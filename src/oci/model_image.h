@@ -1,7 +1,10 @@
-// The OCI image of a model: the runtime layer that all models share, and a layer with the model
-// alone, in the layout that holdfast-serve reads. Built without a daemon, the same bytes for the
-// same model. Blocking: run on a pool.
+// The OCI image of a model: the runtime layer that all models share, a layer with the model alone,
+// and one with the profile of its training data where there is such, in the layout that
+// holdfast-serve reads. Built without a daemon, the same bytes for the same model. Blocking: run on
+// a pool.
 #pragma once
+
+#include <optional>
 
 #include "oci/runtime_layer.h"
 
@@ -14,6 +17,7 @@ struct ModelDescription {
   std::string data;  // "ASSET:VERSION" that it learned from; "" where there is none
   std::string
       created;  // RFC 3339: when the model version was registered, not when the image is made
+  std::string profile;  // the text of profile.json (`holdfast model profile`); "": there is none
 };
 
 namespace label {
@@ -22,10 +26,15 @@ inline constexpr const char* kVersion = "dev.holdfast.version";
 inline constexpr const char* kRun = "dev.holdfast.run";
 inline constexpr const char* kData = "dev.holdfast.data";
 inline constexpr const char* kDigest = "dev.holdfast.digest";  // "sha256:…" of model.onnx
+// Of the layer with profile.json: its "sha256:…".
+inline constexpr const char* kProfile = "dev.holdfast.profile";
 }  // namespace label
+
+inline constexpr uint64_t kMostProfile = 16 << 20;  // bytes; holdfast-serve takes no larger one
 
 struct ModelImage {
   Layer runtime, model;
+  std::optional<Layer> profile;
   Digest onnx;                   // of model.onnx
   std::string config, manifest;  // JSON as it is pushed
   Descriptor config_descriptor, manifest_descriptor;
@@ -35,8 +44,9 @@ struct ModelImage {
 // it takes, with a part of its hash, so that no two models share one.
 std::string model_repository(std::string_view model);
 
-// The model layer's file is written at `into`. invalid_argument: a name or version that
-// holdfast-serve does not take; what reading `onnx` fails with; cancelled: `stop` was requested.
+// The model layer's file is written at `into`, that of the profile beside it. invalid_argument: a
+// name or version that holdfast-serve does not take; what reading `onnx` fails with; cancelled:
+// `stop` was requested.
 Result<ModelImage> build_model_image(const ModelDescription& description,
                                      const std::filesystem::path& onnx, const RuntimeLayer& runtime,
                                      const std::filesystem::path& into, std::stop_token stop = {});
@@ -52,5 +62,10 @@ struct ExtractedModel {
 Result<ExtractedModel> extract_model(const std::filesystem::path& layer,
                                      std::string_view media_type, const std::filesystem::path& into,
                                      uint64_t limit = 16ull << 30);
+
+// The profile.json of such a layer, of this model. invalid_argument "layer_invalid": damaged, or it
+// holds another thing; too_large: over kMostProfile.
+Result<std::string> extract_profile(const std::filesystem::path& layer, std::string_view media_type,
+                                    const ExtractedModel& model);
 
 }  // namespace holdfast::oci

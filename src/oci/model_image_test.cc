@@ -171,6 +171,41 @@ TEST(FetchModel, MovesTheModelLayerAlone) {
                                     made.folder.path / "in3", pool)));
 }
 
+TEST(FetchModel, BringsTheProfileThatTheImageCarries) {
+  const Parts made;
+  const auto runtime = make_runtime_layer(made.parts);
+  ASSERT_TRUE(runtime);
+  const auto onnx = made.folder.file("m.onnx", "model bytes");
+  auto with = description();
+  with.profile = R"({"format":"holdfast.profile/1"})";
+  const auto image = build_model_image(with, onnx, *runtime, made.folder.path / "m.layer");
+  ASSERT_TRUE(image && image->profile);
+  const auto plain = build_model_image(description(), onnx, *runtime, made.folder.path / "p.layer");
+  ASSERT_TRUE(plain && !plain->profile);
+  EXPECT_EQ(image->model.descriptor.digest, plain->model.descriptor.digest) << "it moves alone";
+  const auto config = parse_image_config(image->config);
+  ASSERT_TRUE(config);
+  ASSERT_EQ(config->diff_ids.size(), 3u);
+  EXPECT_EQ(config->diff_ids[2], image->profile->diff_id);
+  EXPECT_TRUE(paths_in(*image->profile).contains("models/digits/3/profile.json"));
+  MemoryRegistry registry;
+  registry.put_blob(*read_file(image->model.file));
+  registry.put_blob(*read_file(image->profile->file));
+  BlockingPool pool("test", 1);
+  const auto fetch = [&](const std::string& manifest, const char* into) {
+    const Digest digest = registry.put_manifest("models/digits", "3", manifest);
+    return run_task(fetch_model(registry, *parse_reference("models/digits@" + digest.str()), {},
+                                made.folder.path / into, pool));
+  };
+  const auto fetched = fetch(image->manifest, "in");
+  ASSERT_TRUE(fetched) << fetched.error().message();
+  EXPECT_EQ(fetched->profile, with.profile);
+  EXPECT_EQ(fetch(plain->manifest, "in2")->profile, "");
+  auto other = *parse_manifest(image->manifest, media::kManifest);
+  other.layers[2].annotations[label::kProfile] = Digest::sha256(as_bytes("other")).str();
+  EXPECT_FALSE(fetch(write_manifest(other), "in3"));
+}
+
 TEST(ExtractModel, RefusesAnythingButOneModel) {
   const Folder folder;
   const std::vector<std::vector<TarEntry>> rows = {
@@ -185,6 +220,26 @@ TEST(ExtractModel, RefusesAnythingButOneModel) {
     EXPECT_FALSE(extract_model(layer->file, media::kLayerGzip, folder.path / "out"));
     EXPECT_FALSE(fs::exists(folder.path / "out"));
   }
+}
+
+TEST(ExtractProfile, RefusesAnythingButTheModelsProfile) {
+  const Folder folder;
+  const ExtractedModel model{.name = "a", .version = 1};
+  const auto extract = [&](std::vector<TarEntry> entries) {
+    const auto layer = write_layer(std::move(entries), folder.path / "l");
+    EXPECT_TRUE(layer);
+    return extract_profile(layer->file, media::kLayerGzip, model);
+  };
+  const std::string large(kMostProfile + 1, ' ');
+  EXPECT_EQ(extract({tar_file("models/a/1/profile.json", "{}")}).value(), "{}");
+  EXPECT_FALSE(extract({}));
+  EXPECT_FALSE(extract({tar_file("models/a/1/profile.json", "")}));
+  EXPECT_FALSE(extract({tar_file("models/a/2/profile.json", "{}")}));
+  EXPECT_FALSE(extract({tar_file("models/b/1/profile.json", "{}")}));
+  EXPECT_FALSE(extract({tar_file("models/a/1/picture.yaml", "{}")}));
+  EXPECT_FALSE(
+      extract({tar_file("models/a/1/profile.json", "{}"), tar_file("models/a/1/x.json", "{}")}));
+  EXPECT_EQ(extract({tar_file("models/a/1/profile.json", large)}).error().code(), Code::too_large);
 }
 
 }  // namespace

@@ -84,12 +84,20 @@ Task<Result<std::optional<PublishedImage>>> ModelImages::there(
   };
   CO_TRY(image.onnx, co_await pool_.run(std::move(digest)));
   image.manifest = stored->descriptor.digest;
+  bool same = false, same_profile = description.profile.empty();  // not given: any is right
+  const std::string profile = oci::Digest::sha256(as_bytes(description.profile)).str();
+  const auto marked = [](const oci::Descriptor& layer, const char* mark, const std::string& as) {
+    const auto found = layer.annotations.find(mark);
+    return found != layer.annotations.end() && found->second == as;
+  };
   for (const oci::Descriptor& layer : manifest.layers) {
-    const auto mark = layer.annotations.find(oci::label::kDigest);
-    if (mark == layer.annotations.end()) continue;
-    image.layer = layer;
-    if (mark->second == image.onnx.str()) co_return image;
+    if (marked(layer, oci::label::kDigest, image.onnx.str())) {
+      image.layer = layer;
+      same = true;
+    }
+    same_profile = same_profile || marked(layer, oci::label::kProfile, profile);
   }
+  if (same && same_profile) co_return image;
   co_return fail(Code::conflict, "version_exists",
                  "version " + std::to_string(description.version) + " of '" + description.name +
                      "' has an image of other bytes; versions do not change");
@@ -127,7 +135,9 @@ Task<Result<PublishedImage>> ModelImages::publish(oci::ModelDescription descript
   published.manifest = image.manifest_descriptor.digest;
   published.layer = image.model.descriptor;
   published.onnx = image.onnx;
-  for (const oci::Layer* layer : {&image.runtime, &image.model}) {
+  const oci::Layer* profile = image.profile ? &*image.profile : nullptr;
+  for (const oci::Layer* layer : {&image.runtime, &image.model, profile}) {
+    if (layer == nullptr) continue;
     CO_TRY(const uint64_t moved, co_await push(published.repository, *layer));
     published.pushed += moved;
   }

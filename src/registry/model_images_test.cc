@@ -30,11 +30,13 @@ struct ModelImagesTest : testing::Test, TestRegistry {
     library = options.onnxruntime;
     images = std::move(*ModelImages::open(options, *registry));
   }
-  Result<PublishedImage> publish(int64_t version, const std::string& bytes) {
+  Result<PublishedImage> publish(int64_t version, const std::string& bytes,
+                                 const std::string& profile = "") {
     oci::ModelDescription description;
     description.name = "Digits";
     description.version = version;
     description.created = "2026-11-24T12:00:00Z";
+    description.profile = profile;
     MemorySource source(bytes);
     return run_task(images->publish(description, source));
   }
@@ -78,6 +80,27 @@ TEST_F(ModelImagesTest, TheSameAgainIsTheSameImage) {
   EXPECT_EQ(other.error().reason(), "version_exists");
   EXPECT_EQ(run_task(registry->resolve(first->repository, "latest"))->descriptor.digest,
             first->manifest);
+}
+
+TEST_F(ModelImagesTest, AProfileComesWithItsVersionAndDoesNotChange) {
+  const auto first = publish(1, "model", "profile");
+  ASSERT_TRUE(first) << first.error().message();
+  const auto manifest = oci::parse_manifest(
+      run_task(registry->resolve(first->repository, "1"))->json, oci::media::kManifest);
+  ASSERT_TRUE(manifest);
+  ASSERT_EQ(manifest->layers.size(), 3u);
+  const auto layer = read(first->repository, manifest->layers[2].digest);
+  ASSERT_TRUE(layer);
+  ASSERT_TRUE(replace_file(folder / "layer", as_bytes(*layer)));
+  EXPECT_EQ(oci::extract_profile(folder / "layer", manifest->layers[2].media_type,
+                                 {.name = "Digits", .version = 1})
+                .value(),
+            "profile");
+  EXPECT_EQ(publish(1, "model", "profile")->manifest, first->manifest);
+  EXPECT_EQ(publish(1, "model")->manifest, first->manifest) << "who names none takes any";
+  EXPECT_EQ(publish(1, "model", "another").error().reason(), "version_exists");
+  ASSERT_TRUE(publish(2, "model"));
+  EXPECT_EQ(publish(2, "model", "late").error().reason(), "version_exists");
 }
 
 // As large as it takes some time to pack; what is written of it tells that the packing has begun.

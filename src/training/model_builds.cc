@@ -47,6 +47,11 @@ Result<std::string> onnx_of(const std::vector<ml::ArtifactEntry>& files) {
                                           : "it holds several .onnx files and none is model.onnx");
 }
 
+// Beside the model, as `holdfast model profile FILE` puts it.
+std::string profile_beside(const std::string& onnx) {
+  return onnx.substr(0, onnx.rfind('/') + 1) + "profile.json";
+}
+
 std::string tag(const ml::Pairs& tags, std::string_view key) {
   const auto found = std::ranges::find(tags, key, &std::pair<std::string, std::string>::first);
   return found == tags.end() ? "" : found->second;
@@ -120,6 +125,9 @@ Task<Result<BuiltImage>> ModelBuilds::build(const ml::ModelVersion& version) {
   description.run = version.run;
   description.data = tag(version.tags, "holdfast.data");
   description.created = format_rfc3339(WallTime(std::chrono::milliseconds(version.created_ms)));
+  if (std::ranges::find(files, profile_beside(name), &ml::ArtifactEntry::name) != files.end()) {
+    CO_TRY(description.profile, co_await profile_of(version.root + "/" + profile_beside(name)));
+  }
   store::ContentSource bytes(model.content, 0, model.info.size);
   CO_TRY(const auto published, co_await publish_(std::move(description), bytes));
   BuiltImage out;
@@ -133,6 +141,16 @@ Task<Result<BuiltImage>> ModelBuilds::build(const ml::ModelVersion& version) {
        {std::pair("holdfast.image", out.reference), std::pair("holdfast.digest", out.onnx)})
     CO_TRY_VOID(co_await models_.set_version_tag(version.model, version.number, key, value));
   co_return out;
+}
+
+Task<Result<std::string>> ModelBuilds::profile_of(std::string file) {
+  CO_TRY(const blob::OpenBlob profile, co_await artifacts_.open_file(file));
+  if (profile.info.size > oci::kMostProfile) {
+    log::warning("training", "a profile is too large for an image", {{"file", file}});
+    co_return std::string();
+  }
+  store::ContentSource bytes(profile.content, 0, profile.info.size);
+  co_return co_await read_all(bytes, oci::kMostProfile);
 }
 
 Task<Result<void>> ModelBuilds::record(BuiltImage image, int64_t sequence) {

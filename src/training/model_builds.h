@@ -1,5 +1,6 @@
 // The image of every registered model version: built once where the version holds an ONNX model,
-// and found again by any of its digests.
+// with the profile of its training data where profile.json lies beside that, and found again by any
+// of its digests.
 #pragma once
 
 #include <functional>
@@ -56,6 +57,7 @@ class ModelBuilds {
         clock_(clock) {}
   Task<Result<bool>> build_next();
   Task<Result<BuiltImage>> build(const ml::ModelVersion& version);
+  Task<Result<std::string>> profile_of(std::string file);  // "": it is too large
   Task<Result<void>> record(BuiltImage image, int64_t sequence);
 
   store::Database& database_;

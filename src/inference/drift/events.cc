@@ -21,7 +21,8 @@ constexpr size_t kMostNamed = 32;
 
 }  // namespace
 
-std::string event_line(const DriftSubject& of, const DriftReport& report, const std::string& id) {
+std::string event_line(const DriftSubject& of, const DriftReport& report, const std::string& id,
+                       const std::string& device) {
   json::array features, classes;
   uint64_t over = 0;
   for (const DriftReport::Feature& one : report.features) {
@@ -30,17 +31,19 @@ std::string event_line(const DriftSubject& of, const DriftReport& report, const 
   }
   for (const DriftReport::Classes& one : report.classes)
     if (one.distance.over()) classes.push_back(to_json(one));
-  const json::object data{{"model", of.model},
-                          {"version", std::to_string(of.version)},
-                          {"model_digest", of.model_digest},
-                          {"profile_digest", of.profile_digest},
-                          {"begun", format_rfc3339(report.begun)},
-                          {"ended", format_rfc3339(report.ended)},
-                          {"rows", report.rows},
-                          {"features_over", over},
-                          {"features", std::move(features)},
-                          {"classes", std::move(classes)}};
-  const std::string source = "/models/" + of.model + "/versions/" + std::to_string(of.version);
+  json::object data{{"model", of.model},
+                    {"version", std::to_string(of.version)},
+                    {"model_digest", of.model_digest},
+                    {"profile_digest", of.profile_digest},
+                    {"begun", format_rfc3339(report.begun)},
+                    {"ended", format_rfc3339(report.ended)},
+                    {"rows", report.rows},
+                    {"features_over", over},
+                    {"features", std::move(features)},
+                    {"classes", std::move(classes)}};
+  if (!device.empty()) data["device"] = device;
+  const std::string source = (device.empty() ? "" : "/devices/" + percent_encode(device)) +
+                             "/models/" + of.model + "/versions/" + std::to_string(of.version);
   return json::serialize(json::object{{"specversion", "1.0"},
                                       {"id", id},
                                       {"source", source},
@@ -59,8 +62,9 @@ std::string event_name(const DriftSubject& of, WallTime at, const std::string& i
   return "drift-" + of.model + "-" + time + "-" + id.substr(0, 8) + ".jsonl";
 }
 
-Result<DriftEvents> DriftEvents::open(std::string state_file, std::string directory) {
-  DriftEvents out(std::move(state_file), std::move(directory));
+Result<DriftEvents> DriftEvents::open(std::string state_file, std::string directory,
+                                      std::string device) {
+  DriftEvents out(std::move(state_file), std::move(directory), std::move(device));
   TRY_VOID(out.read());
   if (auto written = out.deliver(); !written)
     log::warning("drift", "an event cannot be written", {{"error", written.error().message()}});
@@ -119,7 +123,7 @@ Result<void> DriftEvents::begin(const DriftSubject& of, const DriftReport& repor
   if (known_.contains(of)) return {};
   Known known{.id = random_uuid(), .since = format_rfc3339(report.ended)};
   known.name = event_name(of, report.ended, known.id);
-  known.line = event_line(of, report, known.id);
+  known.line = event_line(of, report, known.id, device_);
   known_[of] = std::move(known);
   auto kept = keep();
   if (!kept) known_.erase(of);

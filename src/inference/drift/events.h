@@ -24,8 +24,9 @@ struct DriftSubject {
 };
 
 // A CloudEvents 1.0 event: type holdfast.inference.drift, its data as in the JSON of reports, with
-// what is over its limit alone, and 32 features at most.
-std::string event_line(const DriftSubject& of, const DriftReport& report, const std::string& id);
+// what is over its limit alone, and 32 features at most. `device` "": it names none.
+std::string event_line(const DriftSubject& of, const DriftReport& report, const std::string& id,
+                       const std::string& device);
 // "drift-MODEL-20261127T134900-0a1b2c3d.jsonl"
 std::string event_name(const DriftSubject& of, WallTime at, const std::string& id);
 
@@ -33,7 +34,8 @@ class DriftEvents {
  public:
   // invalid_argument: the state file is damaged; as errno_error() maps. Writes what an earlier life
   // has not.
-  static Result<DriftEvents> open(std::string state_file, std::string directory);
+  static Result<DriftEvents> open(std::string state_file, std::string directory,
+                                  std::string device);
 
   bool drifting(const DriftSubject& of) const { return known_.contains(of); }
   // Empty where it does not drift.
@@ -49,11 +51,13 @@ class DriftEvents {
   struct Known {
     std::string id, since, name, line;  // line empty: it is written
   };
-  DriftEvents(std::string state_file, std::string directory)
-      : state_file_(std::move(state_file)), directory_(std::move(directory)) {}
+  DriftEvents(std::string state_file, std::string directory, std::string device)
+      : state_file_(std::move(state_file)),
+        directory_(std::move(directory)),
+        device_(std::move(device)) {}
   Result<void> read();
   Result<void> keep() const;
-  std::string state_file_, directory_;
+  std::string state_file_, directory_, device_;
   std::map<DriftSubject, Known> known_;
 };
 

@@ -17,7 +17,7 @@ DriftSubject subject_of(const Loaded& loaded, const Profile& profile) {
 }  // namespace
 
 Result<std::unique_ptr<DriftMonitor>> DriftMonitor::open(DriftOptions options, const Clock& clock) {
-  TRY(DriftEvents events, DriftEvents::open(options.state_file, options.directory));
+  TRY(DriftEvents events, DriftEvents::open(options.state_file, options.directory, options.device));
   return std::unique_ptr<DriftMonitor>(
       new DriftMonitor(std::move(options), clock, std::move(events)));
 }

@@ -18,6 +18,7 @@ struct DriftOptions {
   double share = 100;          // percent of the requests; 0: nothing is watched
   std::string directory;       // of the events
   std::string state_file;      // what is remembered over a restart
+  std::string device;          // that the events name; "": none
   uint64_t memory = 16 << 20;  // bytes of rows that wait to be looked at
 };
 

@@ -82,6 +82,7 @@ TEST_F(DriftMonitorTest, OneEventUntilItIsCalmAgain) {
   const json::object event = events()[0];
   EXPECT_EQ(event.at("type"), "holdfast.inference.drift");
   EXPECT_EQ(event.at("source"), "/models/digits/versions/3");
+  EXPECT_FALSE(event.at("data").as_object().contains("device")) << "it is none's";
   EXPECT_EQ(event.at("time"), "2023-11-14T22:13:20.000Z");
   EXPECT_EQ(event.at("data").at("features").as_array().size(), 2u);
   EXPECT_GT(event.at("data").at("features").at(0).at("psi").to_number<double>(), 0.2);
@@ -97,6 +98,15 @@ TEST_F(DriftMonitorTest, OneEventUntilItIsCalmAgain) {
   EXPECT_FALSE(drifting());
   windows(1, 1);
   EXPECT_EQ(events().size(), 2u) << "it has begun anew";
+}
+
+TEST_F(DriftMonitorTest, TheEventNamesItsDevice) {
+  options_.device = "press 07";
+  open();
+  windows(1, 1);
+  ASSERT_EQ(events().size(), 1u);
+  EXPECT_EQ(events()[0].at("data").at("device"), "press 07");
+  EXPECT_EQ(events()[0].at("source"), "/devices/press%2007/models/digits/versions/3");
 }
 
 TEST_F(DriftMonitorTest, WhatWasDecidedIsWrittenInTheNextLife) {
