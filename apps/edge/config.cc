@@ -59,6 +59,19 @@ Result<void> read_accounts(YamlMap& top, const std::string& folder, EdgeConfig& 
   return {};
 }
 
+// How long an uploaded file stays: "forever", or a time.
+Result<void> read_keep(YamlMap& map, shares::ShareConfig& share) {
+  TRY(const std::string text, map.text_or("keep", "forever"));
+  if (text == "forever") return {};
+  if (share.kind != shares::ShareKind::cloud)
+    return std::unexpected(map.error_at("keep", "is for cloud shares; in a local one files stay"));
+  const auto time = parse_duration(text);
+  if (!time)
+    return std::unexpected(map.error_at("keep", "must be forever, or a time such as 168h"));
+  share.keep = *time;
+  return {};
+}
+
 Result<void> read_shares(YamlMap& top, EdgeConfig& config) {
   TRY(std::vector<YamlMap> list, top.maps("shares"));
   for (YamlMap& map : list) {
@@ -82,6 +95,7 @@ Result<void> read_shares(YamlMap& top, EdgeConfig& config) {
         return std::unexpected(
             map.error_at("account", "there is no account '" + share.account + "'"));
     }
+    TRY_VOID(read_keep(map, share));
     TRY_VOID(map.finish());
     for (const shares::ShareConfig& other : config.shares) {
       if (other.name == share.name)

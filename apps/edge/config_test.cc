@@ -20,7 +20,7 @@ accounts:
   - {name: site1, endpoint: "http://127.0.0.1:10000/site1", key: "file:key"}
 shares:
   - {name: camera, kind: local, path: camera, quiet: 250ms}
-  - {name: ready, kind: cloud, account: site1, container: tensors, path: /srv/ready}
+  - {name: ready, kind: cloud, account: site1, container: tensors, path: /srv/ready, keep: 168h}
   - {name: answers, kind: cloud, account: site1}
 transforms:
   - {name: digits, share: camera, recipe: digits.yaml, to: ready, batch: {rows: 64, after: 5s}}
@@ -68,6 +68,8 @@ TEST_F(EdgeConfigTest, ReadsAll) {
   EXPECT_EQ(config->shares[0].quiet, std::chrono::milliseconds(250));
   EXPECT_EQ(config->shares[1].path, "/srv/ready");
   EXPECT_EQ(config->shares[1].container, "tensors");
+  EXPECT_EQ(config->shares[1].keep, std::chrono::hours(168));
+  EXPECT_EQ(config->shares[2].keep, std::nullopt);
   EXPECT_EQ(config->shares[2].container, "answers");
   ASSERT_EQ(config->flows.size(), 1u);
   const answers::FlowConfig& flow = config->flows[0];
@@ -101,6 +103,8 @@ TEST_F(EdgeConfigTest, NamesTheProblem) {
   expect("device:", "devise:", "edge.yaml:1:1: devise: is not a known key");
   expect("quiet: 250ms", "quite: 250ms", "edge.yaml:7:");
   expect("quiet: 250ms", "quiet: soon", "shares[0].quiet");
+  expect("quiet: 250ms", "keep: 1h", "is for cloud shares");
+  expect("keep: 168h", "keep: soon", "must be forever, or a time");
   expect("kind: local", "kind: remote", "must be local or cloud");
   expect("name: camera", "name: Camera", "shares[0].name");
   expect("name: ready, kind", "name: camera, kind", "'camera' is there twice");

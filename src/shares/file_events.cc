@@ -4,6 +4,7 @@
 
 #include "base/digest.h"
 #include "net/wake.h"
+#include "shares/sql_kept_sql.h"
 #include "shares/sql_shares_sql.h"
 
 namespace holdfast::shares {
@@ -30,6 +31,16 @@ FileEvent event_from(const Row& row, int at) {
 
 constexpr const char* kStates[] = {"pending", "done", "failed"};
 
+constexpr std::string_view kWithEvents =
+    "SELECT e.sequence, e.id, e.share, e.path, e.size, e.modified, e.closed FROM delivery d "
+    "JOIN file_event e USING(sequence) ";
+auto into(std::vector<FileEvents::Pending>& found) {
+  return [&found](const Row& row) {
+    found.push_back({event_from(row, 1), row.integer(0)});
+    return true;
+  };
+}
+
 }  // namespace
 
 struct FileEvents::Wakes {
@@ -55,7 +66,7 @@ std::string event_id(const ShareName& share, std::string_view path, uint64_t ino
 }
 
 Result<std::unique_ptr<FileEvents>> FileEvents::open(store::Database& database) {
-  const store::Migration migrations[] = {{1, k_sql_shares_sql}};
+  const store::Migration migrations[] = {{1, k_sql_shares_sql}, {2, k_sql_kept_sql}};
   TRY_VOID(database.migrate("shares", migrations));
   std::unique_ptr<FileEvents> events(new FileEvents(database));
   TRY_VOID(database.write_now([&](Tx& tx) -> Result<void> {
@@ -69,9 +80,10 @@ Result<std::unique_ptr<FileEvents>> FileEvents::open(store::Database& database) 
 
 Result<void> FileEvents::register_consumer(const ShareName& share, std::string consumer) {
   TRY_VOID(database_.write_now([&](Tx& tx) -> Result<void> {
-    TRY_VOID(tx.run(
-        "INSERT OR IGNORE INTO delivery SELECT ?, sequence, 0, '' FROM file_event WHERE share = ?",
-        {std::string_view(consumer), std::string_view(share.str())}));
+    TRY_VOID(
+        tx.run("INSERT OR IGNORE INTO delivery(consumer, sequence, state, reason) "
+               "SELECT ?, sequence, 0, '' FROM file_event WHERE share = ?",
+               {std::string_view(consumer), std::string_view(share.str())}));
     return {};
   }));
   const std::lock_guard lock(mutex_);
@@ -100,8 +112,9 @@ Task<Result<void>> FileEvents::raise(std::vector<FileEvent> events) {
       const auto found = consumers.find(event.share.str());
       if (found == consumers.end()) continue;
       for (const std::string& consumer : found->second) {
-        TRY_VOID(tx.run("INSERT INTO delivery VALUES(?, ?, 0, '')",
-                        {std::string_view(consumer), sequence}));
+        TRY_VOID(
+            tx.run("INSERT INTO delivery(consumer, sequence, state, reason) VALUES(?, ?, 0, '')",
+                   {std::string_view(consumer), sequence}));
       }
     }
     return {};
@@ -127,28 +140,68 @@ Task<Result<std::vector<FileEvents::Pending>>> FileEvents::pending(std::string c
   auto work = [consumer, limit, after](Tx& tx) -> Result<std::vector<Pending>> {
     std::vector<Pending> found;
     TRY_VOID(tx.each(
-        "SELECT e.sequence, e.id, e.share, e.path, e.size, e.modified, e.closed FROM delivery d "
-        "JOIN file_event e USING(sequence) "
-        "WHERE d.consumer = ? AND d.state = 0 AND d.sequence > ? ORDER BY d.sequence LIMIT ?",
-        {std::string_view(consumer), after, static_cast<int64_t>(limit)}, [&](const Row& row) {
-          Pending pending;
-          pending.sequence = row.integer(0);
-          pending.event = event_from(row, 1);
-          found.push_back(std::move(pending));
-          return true;
-        }));
+        std::string(kWithEvents) + "WHERE d.consumer = ? AND d.state = 0 AND d.sequence > ? "
+                                   "ORDER BY d.sequence LIMIT ?",
+        {std::string_view(consumer), after, static_cast<int64_t>(limit)}, into(found)));
     return found;
   };
   co_return co_await database_.read(std::move(work));
 }
 
-Task<Result<void>> FileEvents::done(std::string consumer, std::vector<std::string> ids) {
-  auto work = [consumer, ids](Tx& tx) -> Result<void> {
+Task<Result<std::vector<FileEvents::Pending>>> FileEvents::done_by(std::string consumer,
+                                                                   WallTime then, size_t limit,
+                                                                   int64_t after) {
+  auto work = [consumer, then, limit, after](Tx& tx) -> Result<std::vector<Pending>> {
+    std::vector<Pending> found;
+    TRY_VOID(tx.each(
+        std::string(kWithEvents) +
+            "WHERE d.consumer = ? AND d.state = 1 AND d.ended <= ? AND d.sequence > ? AND NOT "
+            "EXISTS(SELECT 1 FROM delivery o WHERE o.sequence = d.sequence AND o.state <> 1) "
+            "ORDER BY d.sequence LIMIT ?",
+        {std::string_view(consumer), nanos(then), after, static_cast<int64_t>(limit)},
+        into(found)));
+    return found;
+  };
+  co_return co_await database_.read(std::move(work));
+}
+
+Task<Result<std::optional<FileEvent>>> FileEvents::find(std::string id) {
+  auto work = [id](Tx& tx) -> Result<std::optional<FileEvent>> {
+    std::optional<FileEvent> found;
+    TRY_VOID(tx.each("SELECT id, share, path, size, modified, closed FROM file_event WHERE id = ?",
+                     {std::string_view(id)}, [&found](const Row& row) {
+                       found = event_from(row, 0);
+                       return false;
+                     }));
+    return found;
+  };
+  co_return co_await database_.read(std::move(work));
+}
+
+Task<Result<void>> FileEvents::forget(std::vector<std::string> ids) {
+  auto work = [ids](Tx& tx) -> Result<void> {
     for (const std::string& id : ids) {
-      TRY_VOID(
-          tx.run("UPDATE delivery SET state = 1, reason = '' WHERE consumer = ? AND sequence = "
-                 "(SELECT sequence FROM file_event WHERE id = ?)",
-                 {std::string_view(consumer), std::string_view(id)}));
+      TRY_VOID(tx.run(
+          "DELETE FROM delivery WHERE sequence = (SELECT sequence FROM file_event WHERE id = ?)",
+          {std::string_view(id)}));
+      TRY_VOID(tx.run("DELETE FROM file_event WHERE id = ?", {std::string_view(id)}));
+    }
+    return {};
+  };
+  CO_TRY_VOID(co_await database_.write(std::move(work)));
+  const std::lock_guard lock(mutex_);
+  for (const std::string& id : ids) known_.erase(id);
+  co_return Result<void>();
+}
+
+Task<Result<void>> FileEvents::done(std::string consumer, std::vector<std::string> ids,
+                                    WallTime now) {
+  auto work = [consumer, ids, now](Tx& tx) -> Result<void> {
+    for (const std::string& id : ids) {
+      TRY_VOID(tx.run(
+          "UPDATE delivery SET state = 1, reason = '', ended = ? WHERE consumer = ? AND sequence = "
+          "(SELECT sequence FROM file_event WHERE id = ?)",
+          {nanos(now), std::string_view(consumer), std::string_view(id)}));
     }
     return {};
   };

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -59,10 +60,17 @@ class FileEvents {
     int64_t sequence = 0;
   };
   Task<Result<std::vector<Pending>>> pending(std::string consumer, size_t limit, int64_t after = 0);
-  Task<Result<void>> done(std::string consumer, std::vector<std::string> ids);
+  Task<Result<void>> done(std::string consumer, std::vector<std::string> ids, WallTime now = {});
   Task<Result<void>> failed(std::string consumer, std::string id, std::string reason);
   // Failed ones become pending again; returns how many.
   Task<Result<int64_t>> retry(std::string consumer);
+
+  // The oldest that were done by then and that no other consumer needs any more; `after` as above.
+  Task<Result<std::vector<Pending>>> done_by(std::string consumer, WallTime then, size_t limit,
+                                             int64_t after = 0);
+  Task<Result<std::optional<FileEvent>>> find(std::string id);
+  // As if they had never been: a file that comes again has an event again.
+  Task<Result<void>> forget(std::vector<std::string> ids);
 
   Task<Result<Counts>> counts(ShareName share, std::string consumer);
   // `state` "": all. Newest first.

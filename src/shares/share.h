@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "base/ids.h"
@@ -21,6 +22,8 @@ struct ShareConfig {
   std::string path;                      // absolute
   std::chrono::milliseconds quiet{500};  // after a close, before the file counts as finished
   std::string account, container;        // of a cloud share
+  // Of a cloud share: so long after its upload a file stays here; nullopt: for ever.
+  std::optional<std::chrono::milliseconds> keep;
 };
 
 // 3–63 lower-case letters, digits and single hyphens, first and last not a hyphen (Azure Stack

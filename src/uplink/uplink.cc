@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <random>
 
 #include "base/files.h"
 #include "base/log.h"
 #include "net/wake.h"
 #include "uplink/records.h"
+#include "uplink/removal.h"
 #include "uplink/source.h"
 
 namespace holdfast::uplink {
@@ -24,11 +24,14 @@ bool permanent(const Error& error) {
 }  // namespace
 
 struct Uplink::Share {
-  explicit Share(UplinkShare config_)
-      : config(std::move(config_)), consumer(consumer_of(config.share.name)) {}
+  Share(UplinkShare config_, shares::FileEvents& events, BlockingPool& pool, const Clock& clock)
+      : config(std::move(config_)),
+        consumer(consumer_of(config.share.name)),
+        removal(config.share, consumer, events, pool, clock) {}
   UplinkShare config;
   std::string consumer;
   bool container_made = false;
+  Removal removal;
   bool more = false;  // the last round found work
   ShareProgress progress;
 };
@@ -119,7 +122,7 @@ Result<std::unique_ptr<Uplink>> Uplink::open(std::vector<UplinkShare> shares,
     return apply(state->uploads, sequence, record);
   }));
   for (UplinkShare& share : shares) {
-    state->shares.push_back(std::make_unique<Share>(std::move(share)));
+    state->shares.push_back(std::make_unique<Share>(std::move(share), events, pool, clock));
     TRY_VOID(events.register_consumer(state->shares.back()->config.share.name,
                                       state->shares.back()->consumer));
   }
@@ -190,6 +193,11 @@ Task<void> Uplink::one(Share& share, shares::FileEvent event, std::shared_ptr<Ba
 }
 
 Task<Result<void>> Uplink::round(Runtime& runtime, TaskGroup& group, Share& share) {
+  CO_TRY(const uint64_t removed, co_await share.removal.remove_due());
+  {
+    const std::lock_guard lock(state_->mutex);
+    share.progress.removed_files += removed;
+  }
   if (!share.container_made) {
     CO_TRY_VOID(co_await share.config.target->make_container(share.config.share.container));
     share.container_made = true;
@@ -200,7 +208,7 @@ Task<Result<void>> Uplink::round(Runtime& runtime, TaskGroup& group, Share& shar
   for (auto& next : pending)
     group.spawn(runtime.next_executor(), "upload", one(share, std::move(next.event), batch));
   while (batch->left > 0) co_await batch->ended.wait(std::chrono::seconds(60));
-  CO_TRY_VOID(co_await state_->events.done(share.consumer, batch->done));
+  CO_TRY_VOID(co_await state_->events.done(share.consumer, batch->done, state_->clock.now()));
   if (batch->error) {
     // The container may be what is missing.
     share.container_made = share.container_made && batch->error->code() != Code::not_found;
@@ -211,6 +219,9 @@ Task<Result<void>> Uplink::round(Runtime& runtime, TaskGroup& group, Share& shar
 }
 
 Task<void> Uplink::run_share(Runtime& runtime, TaskGroup& group, Share& share) {
+  if (const auto done = co_await share.removal.recover(); !done)
+    log::warning("uplink", "a file can not be put back",
+                 {{"share", share.config.share.name.str()}, {"error", done.error().message()}});
   auto wait = state_->options.first_delay;
   for (;;) {
     share.more = false;

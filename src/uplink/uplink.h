@@ -1,6 +1,6 @@
 // Uploads every finished file of the cloud shares by itself: small files in one call, large ones in
 // blocks that a restart goes on with. A file is uploaded once in effect: what was committed is
-// asked for before it is resent.
+// asked for before it is resent. Where the share says so, what is uploaded is removed in time.
 #pragma once
 
 #include <memory>
@@ -29,6 +29,7 @@ struct UplinkOptions {
 };
 struct ShareProgress {
   uint64_t uploaded_files = 0, uploaded_bytes = 0;  // since the start of this process
+  uint64_t removed_files = 0;                       // the same, where the share keeps none for ever
   std::string waiting;  // why the oldest pending file is not uploaded yet; "" when all is well
 };
 

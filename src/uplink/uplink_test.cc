@@ -157,6 +157,7 @@ TEST_F(UplinkTest, RaisedEventsAreUploadedByThemselves) {
   TaskGroup group;
   uplink->start(runtime, group);
   std::vector<shares::FileEvent> raised;
+  raised.reserve(20);
   for (int i = 0; i < 20; ++i)
     raised.push_back(file("f" + std::to_string(i), pattern(100 + static_cast<size_t>(i))));
   ASSERT_TRUE(run_task(events->raise(raised)));
@@ -173,6 +174,27 @@ TEST_F(UplinkTest, RaisedEventsAreUploadedByThemselves) {
   run_task(group.join());
   EXPECT_EQ(target.blobs.size(), 20u);
   EXPECT_EQ(target.commits, 20);
+}
+
+TEST_F(UplinkTest, AShareThatKeepsNothingIsEmptied) {
+  share.share.keep = std::chrono::milliseconds(0);
+  restart();
+  Runtime runtime(1);  // one thread, so that the target needs no lock
+  runtime.start();
+  TaskGroup group;
+  uplink->start(runtime, group);
+  std::vector<shares::FileEvent> raised;
+  raised.reserve(20);
+  for (int i = 0; i < 20; ++i) raised.push_back(file("f" + std::to_string(i), pattern(100)));
+  ASSERT_TRUE(run_task(events->raise(raised)));
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (uplink->progress(share.share.name).removed_files < 20 &&
+         std::chrono::steady_clock::now() < until)
+    std::this_thread::yield();
+  group.cancel();
+  run_task(group.join());
+  EXPECT_EQ(target.blobs.size(), 20u);
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir / "share"), {}), 1) << ".sent alone";
 }
 
 TEST(Records, NonsenseIsRefused) {

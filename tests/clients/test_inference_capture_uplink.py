@@ -14,9 +14,9 @@ from serve_support import Serve, scale_model
 
 
 class Site:
-    """A hub of its own, which can be away, and an edge with the cloud share `captured`."""
+    """A hub of its own, which can be away, and an edge with the cloud share `captured`, whose uploaded files it keeps for a time."""
 
-    def __init__(self, folder: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, keep: str = "forever"):
         self.folder, self.shares = folder, folder / "edge/shares"
         with socket.socket() as probe:  # the address stays while the hub is away
             probe.bind(("127.0.0.1", 0))
@@ -32,7 +32,7 @@ class Site:
         (folder / "edge.yaml").write_text(json.dumps({
             "device": "press-07", "data": str(folder / "edge"), "listen": {"http": "127.0.0.1:0"},
             "accounts": [{"name": self.account.name, "endpoint": self.account.endpoint, "key": "file:account.key"}],
-            "shares": [{"name": "captured", "kind": "cloud", "account": self.account.name, "quiet": "50ms"}]}))
+            "shares": [{"name": "captured", "kind": "cloud", "account": self.account.name, "quiet": "50ms", "keep": keep}]}))
         self.start_edge()
 
     def start_edge(self) -> None:
@@ -60,8 +60,8 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path):
-    made = Site(tmp_path)
+def site(tmp_path, request):
+    made = Site(tmp_path, **getattr(request, "param", {}))
     yield made
     if made.edge.poll() is None:
         made.edge.send_signal(signal.SIGTERM)
@@ -103,3 +103,35 @@ def test_every_captured_request_arrives_once_whatever_stops_on_the_way(site):
         assert inputs["correlationid"] == outputs["correlationid"] and inputs["modelversion"] == "4"
         assert inputs["data"][0]["data"] == [i, -i] and outputs["data"][0]["data"] == [3 * i, -3 * i]
     assert all(blob.name.startswith("capture-") and blob.name.endswith(".jsonl") for blob in site.container.list_blobs()), "no file that was still open"
+
+
+@pytest.mark.parametrize("site", [{"keep": "0s"}], indirect=True)
+def test_what_has_arrived_is_removed_and_nothing_else(site):
+    """The edge is killed again and again while it uploads and removes; a file that a program holds open stays."""
+    share = site.shares / "captured"
+    written = {}
+    held = open(share / "held.log", "w")
+    held.write("begun\n")
+    held.flush()
+    for life in range(6):
+        for i in range(40):
+            name = f"{life}-{i}.txt"
+            written[name] = f"{name} of life {life}\n" * (i + 1)
+            (share / f".{name}").write_text(written[name])
+            (share / f".{name}").rename(share / name)
+        site.until(lambda: len(list(site.container.list_blobs(name_starts_with=f"{life}-"))) > 5, "some of them")
+        site.edge.kill()
+        site.edge.wait()
+        if life == 3:
+            site.hub.kill()
+            site.hub.start()
+        site.start_edge()
+    site.until(lambda: {path.name for path in share.iterdir()} == {"held.log", ".sent"}, "an empty share")
+    assert not list((share / ".sent").iterdir())
+    assert (share / "held.log").read_text() == "begun\n", "its program may write more"
+    found = {blob.name: site.container.download_blob(blob.name).readall().decode() for blob in site.container.list_blobs()}
+    assert {name: text for name, text in found.items() if name != "held.log"} == written
+    held.write("ended\n")
+    held.close()
+    site.until(lambda: not (share / "held.log").exists(), "the closed file")
+    assert site.container.download_blob("held.log").readall() == b"begun\nended\n"

@@ -24,8 +24,17 @@ json::object describe(const ShareConfig& share) {
   if (share.kind == ShareKind::cloud) {
     out["account"] = share.account;
     out["container"] = share.container;
+    if (share.keep) out["keep_ms"] = share.keep->count();
   }
   return out;
+}
+
+Task<Result<http::Response>> list(const Shares& shares) {
+  json::array rows;
+  for (const ShareConfig& share : shares.list()) rows.push_back(describe(share));
+  json::object out;
+  out["shares"] = std::move(rows);
+  co_return json_response(out);
 }
 
 Result<const ShareConfig*> share_of(Shares& shares, const http::Request& request) {
@@ -87,13 +96,7 @@ Task<Result<http::Response>> files(Shares& shares, http::Request& request) {
 
 void mount(http::Router& router, Shares& shares) {
   router.add("GET", "/api/v1/shares", http::Role::anonymous,
-             [&shares](http::Request&) -> Task<Result<http::Response>> {
-               json::array rows;
-               for (const ShareConfig& share : shares.list()) rows.push_back(describe(share));
-               json::object out;
-               out["shares"] = std::move(rows);
-               co_return json_response(out);
-             });
+             [&shares](http::Request&) { return list(shares); });
   router.add("GET", "/api/v1/shares/{name}", http::Role::anonymous,
              [&shares](http::Request& request) { return show(shares, request); });
   router.add("GET", "/api/v1/shares/{name}/files", http::Role::anonymous,

@@ -24,6 +24,7 @@ Task<Result<http::Response>> show(Uplink& uplink) {
     row["uploaded_bytes"] = counts.done_bytes;
     row["failed_files"] = counts.failed;
     row["uploaded_since_start"] = progress.uploaded_files;
+    row["removed_since_start"] = progress.removed_files;
     row["waiting"] = progress.waiting;
     rows.push_back(std::move(row));
   }
