@@ -27,6 +27,8 @@ TEST(TraceContext, TheCallerDecidesByItsLastFlag) {
   for (const auto& [flags, sampled] :
        {std::pair("00", false), {"01", true}, {"02", false}, {"03", true}, {"ff", true}})
     EXPECT_EQ(read_trace_context(ids + flags, "")->sampled(), sampled) << flags;
+  EXPECT_EQ(read_trace_context(ids + "ff", "")->flags, 3) << "no more of them have a meaning";
+  EXPECT_TRUE(read_trace_context(" " + ids + "01\t", "")) << "as a header's value may be";
 }
 
 TEST(TraceContext, ALaterVersionMayHaveMore) {

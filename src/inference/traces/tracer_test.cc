@@ -40,7 +40,9 @@ class TracerTest : public RepositoryTest {
       answers_.erase(answers_.begin());
     }
     if (answer.first == 200) bodies_.push_back(body);
-    co_return http::Response(answer.first, "application/json", answer.second);
+    http::Response response(answer.first, "application/json", answer.second);
+    if (!retry_after_.empty()) response.header("Retry-After", retry_after_);
+    co_return response;
   }
   void open() { tracer_ = std::move(*Tracer::open(options_, clock_)); }
   bool begins(std::string_view parent = "", std::string_view state = "") {
@@ -85,6 +87,7 @@ class TracerTest : public RepositoryTest {
                                   "holdfast_trace_spans_dropped_total{reason=\"rejected\"}";
   std::mutex mutex_;
   std::vector<std::pair<unsigned, std::string>> answers_;  // then 200
+  std::string retry_after_;
   std::vector<std::string> bodies_;
   std::set<std::string> types_;
   http::Router router_;
@@ -219,6 +222,31 @@ TEST_F(TracerTest, WhatACollectorCannotTakeNowIsSentAgain) {
   until(kSent, 1);
   EXPECT_EQ(bodies_.size(), 1U);
   EXPECT_EQ(counted(kNotSent), 0U);
+}
+
+TEST_F(TracerTest, ItIsTriedSixTimesAndThenDropped) {
+  answers_ = {{502, ""}, {503, ""}, {503, ""}, {503, ""}, {503, ""}};
+  open();
+  EXPECT_TRUE(begins(kParent));
+  until(kSent, 1);
+  {
+    const std::lock_guard lock(mutex_);
+    for (int i = 0; i < 6; ++i) answers_.emplace_back(503, "");
+  }
+  EXPECT_TRUE(begins(kParent));
+  until(kNotSent, 1);
+  EXPECT_TRUE(begins(kParent));
+  until(kSent, 2);
+  EXPECT_EQ(bodies_.size(), 2U) << "the one between was dropped";
+}
+
+TEST_F(TracerTest, ACollectorSaysWhenToTryAgain) {
+  answers_ = {{429, ""}};
+  retry_after_ = "1";
+  options_.pause = 1h;
+  open();
+  EXPECT_TRUE(begins(kParent));
+  until(kSent, 1);
 }
 
 TEST_F(TracerTest, WhatItRefusesIsNot) {
