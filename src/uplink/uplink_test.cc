@@ -14,6 +14,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
+std::string pattern(size_t size) {
+  std::string out(size, '\0');
+  for (size_t i = 0; i < size; ++i) out[i] = static_cast<char>('a' + i * 7 % 26);
+  return out;
+}
+
 struct UplinkTest : testing::Test {
   fs::path dir = fs::temp_directory_path() / ("uplink_test." + hex(as_bytes(random_bytes(6))));
   SystemClock clock;
@@ -69,13 +75,15 @@ struct UplinkTest : testing::Test {
   Result<void> upload(const shares::FileEvent& event) {
     return run_task(uplink->upload(share, event));
   }
+  // That many files of different sizes, told in one go.
+  void raise_files(size_t count) {
+    std::vector<shares::FileEvent> raised;
+    raised.reserve(count);
+    for (size_t i = 0; i < count; ++i)
+      raised.push_back(file("f" + std::to_string(i), pattern(100 + i)));
+    ASSERT_TRUE(run_task(events->raise(raised)));
+  }
 };
-
-std::string pattern(size_t size) {
-  std::string out(size, '\0');
-  for (size_t i = 0; i < size; ++i) out[i] = static_cast<char>('a' + i * 7 % 26);
-  return out;
-}
 
 TEST_F(UplinkTest, ASmallFileIsOneCallWithItsHashAndEvent) {
   const auto event = file("a.png", "small");
@@ -156,11 +164,7 @@ TEST_F(UplinkTest, RaisedEventsAreUploadedByThemselves) {
   runtime.start();
   TaskGroup group;
   uplink->start(runtime, group);
-  std::vector<shares::FileEvent> raised;
-  raised.reserve(20);
-  for (int i = 0; i < 20; ++i)
-    raised.push_back(file("f" + std::to_string(i), pattern(100 + static_cast<size_t>(i))));
-  ASSERT_TRUE(run_task(events->raise(raised)));
+  raise_files(20);
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (uplink->progress(share.share.name).waiting.empty() &&
          std::chrono::steady_clock::now() < until)
@@ -183,10 +187,7 @@ TEST_F(UplinkTest, AShareThatKeepsNothingIsEmptied) {
   runtime.start();
   TaskGroup group;
   uplink->start(runtime, group);
-  std::vector<shares::FileEvent> raised;
-  raised.reserve(20);
-  for (int i = 0; i < 20; ++i) raised.push_back(file("f" + std::to_string(i), pattern(100)));
-  ASSERT_TRUE(run_task(events->raise(raised)));
+  raise_files(20);
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (uplink->progress(share.share.name).removed_files < 20 &&
          std::chrono::steady_clock::now() < until)

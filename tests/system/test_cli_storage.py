@@ -103,6 +103,17 @@ def start(up, *words) -> subprocess.Popen:
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
+def kill_after(up, gate, passed: int, words: list, settle: float = 0) -> None:
+    """Runs the command until so many bytes went through the gate, gives it `settle` seconds to write what came, kills it and opens the gate."""
+    gate.hold_after(passed)
+    run = start(up, *words)
+    until(gate.held)
+    time.sleep(settle)
+    run.kill()
+    run.wait()
+    gate.hold_after(None)
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_upload_goes_on(up, gate, container, tmp_path, how):
     source = tmp_path / "big.bin"
@@ -129,12 +140,7 @@ def test_a_resumed_upload_sends_what_changed(up, gate, container, tmp_path):
     data = bytearray(random.Random(2).randbytes(8 * MIB))
     source.write_bytes(data)
     words = ["storage", "blob", "upload", source, "--container", container.container_name, "--piece", "1MiB", "--parallel", "1", "--blob", gate.url]
-    gate.hold_after(4 * MIB)
-    run = start(up, *words)
-    until(gate.held)
-    run.kill()
-    run.wait()
-    gate.hold_after(None)
+    kill_after(up, gate, 4 * MIB, words)
     data[10] ^= 1  # in the first block, which arrived
     source.write_bytes(data)
     assert json.loads(up(*words, "-o", "json").stdout)["resumed_bytes"] < 4 * MIB
@@ -146,13 +152,7 @@ def test_a_killed_download_goes_on(up, gate, container, tmp_path):
     container.upload_blob("in/big.bin", data)
     words = ["storage", "blob", "download", "in/big.bin", "--container", container.container_name, "--file", tmp_path / "big.bin",
              "--piece", "1MiB", "--blob", gate.url]
-    gate.hold_after(12 * MIB)
-    run = start(up, *words)
-    until(gate.held)
-    time.sleep(0.2)  # what came through is written
-    run.kill()
-    run.wait()
-    gate.hold_after(None)
+    kill_after(up, gate, 12 * MIB, words, settle=0.2)
     assert not (tmp_path / "big.bin").exists() and len(os.listdir(tmp_path)) == 2
     told = up(*words).stderr
     assert "from a run before" in told and gate.passed < 20 * MIB
@@ -162,12 +162,7 @@ def test_a_killed_download_goes_on(up, gate, container, tmp_path):
 def test_a_blob_that_changed_is_fetched_from_its_beginning(up, gate, container, tmp_path):
     container.upload_blob("b", b"a" * (8 * MIB))
     words = ["storage", "blob", "download", "b", "--container", container.container_name, "--file", tmp_path / "b", "--piece", "1MiB", "--blob", gate.url]
-    gate.hold_after(4 * MIB)
-    run = start(up, *words)
-    until(gate.held)
-    run.kill()
-    run.wait()
-    gate.hold_after(None)
+    kill_after(up, gate, 4 * MIB, words)
     container.upload_blob("b", b"b" * (8 * MIB), overwrite=True)
     up(*words)
     assert (tmp_path / "b").read_bytes() == b"b" * (8 * MIB)

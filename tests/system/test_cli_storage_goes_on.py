@@ -7,8 +7,8 @@ import re
 import time
 
 import pytest
-from test_cli import BIN, PLAIN, until
-from test_cli_storage import MIB, blobs_of, container, files_of, gate, service, start, up  # noqa: F401
+from test_cli import BIN, PLAIN
+from test_cli_storage import MIB, blobs_of, container, files_of, gate, kill_after, service, up  # noqa: F401
 
 
 @pytest.mark.parametrize("verb", ["copy", "sync"])
@@ -30,13 +30,7 @@ def test_a_killed_run_over_many_goes_on(up, gate, service, container, tmp_path, 
         source = f"blob://site1/{name}/from" if way == "down" else f"http://{hub}/site1/{name}/from?{sas}"
         target = here if way == "down" else target
     words = ["storage", verb, *(["--recursive"] if verb == "copy" else []), source, target, "--piece", "1MiB", "--parallel", "2", "--blob", gate.url]
-    gate.hold_after(14 * MIB)
-    run = start(up, *words)
-    until(gate.held)
-    time.sleep(0.2)  # what came through is written
-    run.kill()
-    run.wait()
-    gate.hold_after(None)
+    kill_after(up, gate, 14 * MIB, words, settle=0.2)
     done = json.loads(up(*words, "-o", "json").stdout)
     assert done["failed"] == 0 and gate.passed < (20 if verb == "sync" else 22) * MIB, gate.passed
     if way == "down":
@@ -51,12 +45,7 @@ def test_a_killed_copy_between_services_tells_what_it_had(up, gate, container):
     container.upload_blob("a", data)
     url = up.json("storage", "sas", "create", "--container", container.container_name, "--blob", "a")["url"]
     words = ["storage", "copy", url, f"blob://site1/{container.container_name}/b", "--piece", "1MiB", "--parallel", "1", "--blob", gate.url]
-    gate.hold_after(6 * MIB)
-    run = start(up, *words)
-    until(gate.held)
-    run.kill()
-    run.wait()
-    gate.hold_after(None)
+    kill_after(up, gate, 6 * MIB, words)
     done = json.loads(up(*words, "-o", "json").stdout)
     assert done["by_service"] is False and 4 * MIB <= done["resumed_bytes"] < 8 * MIB
     assert container.download_blob("b").readall() == data

@@ -23,11 +23,8 @@ std::vector<Tensor> KnownShapes::room_for(const std::vector<TensorView>& inputs,
       !std::ranges::equal(last->inputs, inputs, {}, {}, &TensorView::shape))
     return {};
   std::vector<Tensor> outputs = last->outputs;
-  for (Tensor& output : outputs) {
-    size_t size = size_of(output.type);
-    for (const int64_t dimension : output.shape) size *= static_cast<size_t>(dimension);
-    output.data.resize(size);
-  }
+  for (Tensor& output : outputs)
+    output.data.resize(element_count(output.shape).value_or(0) * size_of(output.type));
   return outputs;
 }
 
