@@ -33,36 +33,48 @@ def bench_grpc(folder: pathlib.Path) -> None:
     request.inputs.add(name="pixels", datatype="FP32", shape=[1, 64])
     path = folder / "request.bin"
     path.write_bytes(request.SerializeToString())
-    # As in the loop's bench: each side has a core of its own, the same for both.
-    with rigs.serve_grpc(folder, model) as (address, pid), rigs.grpc_echo() as (echo, echo_pid):
-        rigs.pin(pid, 0)
-        rigs.pin(echo_pid, 0)
-        ours, theirs = {"p50": [], "p99": []}, {"p50": [], "p99": []}
+    # As in the loop's bench: each side has a core of its own, the same for all.
+    with rigs.serve_grpc(folder, model) as (address, pid), rigs.grpc_echo() as (echo, echo_pid), rigs.grpc_echo(model) as (bare, bare_pid):
+        for side in (pid, echo_pid, bare_pid):
+            rigs.pin(side, 0)
+        ours, theirs, in_place = ({"p50": [], "p99": []} for _ in range(3))
         for _ in range(ROUNDS):
-            mine = load(address, path, 2)
-            floor = json.loads(subprocess.run([rigs.BIN / "bench_ort_floor", model, "20000"], check=True, capture_output=True, text=True).stdout)
-            bare = load(echo, path, 2)
+            mine, call, echoed, whole = load(address, path, 2), raw_call(model), load(echo, path, 2), load(bare, path, 2)
             for quantile in ("p50", "p99"):
                 ours[quantile].append(mine[f"{quantile}_us"])
-                theirs[quantile].append(bare[f"{quantile}_us"] + floor[f"{quantile}_us"])
+                theirs[quantile].append(echoed[f"{quantile}_us"] + call[f"{quantile}_us"])
+                in_place[quantile].append(whole[f"{quantile}_us"])
     for quantile in ("p50", "p99"):
         report("inference", f"infer_grpc_{quantile}", "us", ours[quantile], "bare grpc++ echo + raw ONNX Runtime", theirs[quantile])
+        report("inference", f"infer_grpc_{quantile}_in_place", "us", ours[quantile], "bare grpc++ server that makes the raw call", in_place[quantile])
+
+
+def raw_call(model: pathlib.Path) -> dict:
+    return json.loads(subprocess.run([rigs.BIN / "bench_ort_floor", model, "20000"], check=True, capture_output=True, text=True).stdout)
+
+
+def load_local(socket: pathlib.Path) -> dict:
+    command = [rigs.BIN / "bench_local_load", socket, "digits", "pixels", "probabilities", "20000"]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def bench_local(folder: pathlib.Path) -> None:
-    """What the local door adds to the raw call."""
-    model, socket = rigs.digits_model(folder), folder / "local.sock"
-    added = {"p50": [], "p99": []}
-    with rigs.process([rigs.BIN / "holdfast-serve", "--data", folder / "serve-local", "--listen", "127.0.0.1:0", "--grpc", "", "--local", socket], folder / "serve-local.log"):
+    """What the local door adds to the raw call, and both beside a bare process that makes it when a message wakes it."""
+    model, socket, bare = rigs.digits_model(folder), folder / "local.sock", folder / "bare.sock"
+    added, ours, in_place = {"p50": [], "p99": []}, [], []
+    serve = [rigs.BIN / "holdfast-serve", "--data", folder / "serve-local", "--listen", "127.0.0.1:0", "--grpc", "", "--local", socket]
+    with rigs.process(serve, folder / "serve-local.log"), rigs.local_echo(bare, model):
         run = rigs.wait_for("serve ready", 20, lambda: rigs.run_file(folder / "serve-local/run.json"))
         rigs.put_model(run["http"], "digits", model)
         for _ in range(ROUNDS):
-            ours = json.loads(subprocess.run([rigs.BIN / "bench_local_load", socket, "digits", "pixels", "probabilities", "20000"], check=True, capture_output=True, text=True).stdout)
-            floor = json.loads(subprocess.run([rigs.BIN / "bench_ort_floor", model, "20000"], check=True, capture_output=True, text=True).stdout)
+            mine, floor = load_local(socket), raw_call(model)
             for quantile in added:
-                added[quantile].append(ours[f"{quantile}_us"] - floor[f"{quantile}_us"])
+                added[quantile].append(mine[f"{quantile}_us"] - floor[f"{quantile}_us"])
+            ours.append(mine["p50_us"])
+            in_place.append(load_local(bare)["p50_us"])
     for quantile, rounds in added.items():
         report("inference", f"local_over_raw_{quantile}", "us", rounds, "limit")
+    report("inference", "infer_local_p50_in_place", "us", ours, "bare process on a Unix socket that makes the raw call", in_place)
 
 
 def bench_loadgen(folder: pathlib.Path) -> None:

@@ -174,9 +174,16 @@ def serve_grpc(folder: pathlib.Path, model: pathlib.Path | None) -> Iterator[tup
 
 
 @contextlib.contextmanager
-def grpc_echo() -> Iterator[tuple[str, int]]:
-    with process([BIN / "bench_grpc_echo"], ROOT / "build/grpc_echo.log", stdout=subprocess.PIPE) as child:
+def grpc_echo(*model: pathlib.Path) -> Iterator[tuple[str, int]]:
+    with process([BIN / "bench_grpc_echo", *model], ROOT / "build/grpc_echo.log", stdout=subprocess.PIPE) as child:
         yield f"127.0.0.1:{int(child.stdout.readline())}", child.pid
+
+
+@contextlib.contextmanager
+def local_echo(socket_path: pathlib.Path, model: pathlib.Path) -> Iterator[int]:
+    with process([BIN / "bench_local_echo", socket_path, model], ROOT / "build/local_echo.log", stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        yield child.pid
 
 
 @contextlib.contextmanager

@@ -116,4 +116,13 @@ Task<Result<Outputs>> run_routed(Repository& repository, Route& route, const Inp
   co_return co_await run_model(repository, *route.loaded, inputs, outputs, options);
 }
 
+std::optional<Result<Outputs>> run_at_once(Repository& repository, const Route& route,
+                                           const Inputs& inputs,
+                                           const std::vector<std::string>& outputs,
+                                           const RunOptions& options) {
+  const bool may_go_on = !route.named && route.loaded->breaker.options().fall_back;
+  if (route.trial || may_go_on || !is_quick(*route.loaded, inputs)) return std::nullopt;
+  return run_quick(repository, *route.loaded, inputs, outputs, options);
+}
+
 }  // namespace holdfast::inference

@@ -2,6 +2,8 @@
 // candidate of a trial, and another where that one fails.
 #pragma once
 
+#include <optional>
+
 #include "inference/run.h"
 
 namespace holdfast::inference {
@@ -25,5 +27,11 @@ Result<Route> find_route(Repository& repository, std::string_view name, int64_t 
 Task<Result<Outputs>> run_routed(Repository& repository, Route& route, const Inputs& inputs,
                                  const std::vector<std::string>& outputs,
                                  const RunOptions& options);
+
+// The same at once; nullopt: it can not, or would hold up this thread.
+std::optional<Result<Outputs>> run_at_once(Repository& repository, const Route& route,
+                                           const Inputs& inputs,
+                                           const std::vector<std::string>& outputs,
+                                           const RunOptions& options);
 
 }  // namespace holdfast::inference

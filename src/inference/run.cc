@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "base/log.h"
 
@@ -59,42 +60,39 @@ void judge(Loaded& loaded, Breaker::Pass pass, const Outcome& outcome) {
                   {"reason", loaded.breaker.reason()}});
 }
 
-}  // namespace
+struct Begin {
+  Clock::time_point arrived = Clock::now();
+  Breaker::Pass pass = Breaker::Pass::refused;
+};
 
-bool is_quick(const Loaded& loaded, const Inputs& inputs) {
-  if (loaded.p99_ns.load(std::memory_order_relaxed) >= kInlineNanos) return false;
-  const uint64_t rows = rows_of(inputs);
-  return rows <= 1 || !loaded.mergeable ||
-         loaded.queue.curve.estimate(rows).value_or(0) < kInlineNanos;
+// Why it is not run at all; nothing: it is.
+std::optional<Error> refusal(const Loaded& loaded, const Begin& begin, MonoTime deadline) {
+  if (begin.pass == Breaker::Pass::refused)
+    return Error(Code::unavailable, kBreakerReason,
+                 version_text(loaded) + " is not run for now: " + loaded.breaker.reason());
+  if (begin.arrived >= deadline)
+    return Error(Code::timed_out, "the deadline passed before the model could run");
+  return std::nullopt;
 }
 
-Task<Result<std::vector<Tensor>>> run_model(Repository& repository, Loaded& loaded,
-                                            const std::vector<TensorView>& inputs,
-                                            const std::vector<std::string>& outputs,
-                                            const RunOptions& options) {
-  const auto arrived = Clock::now();
-  Outcome outcome;
-  const Breaker::Pass pass = loaded.breaker.admit(arrived);
-  if (pass == Breaker::Pass::refused) {
-    outcome.answer = fail(Code::unavailable, kBreakerReason,
-                          version_text(loaded) + " is not run for now: " + loaded.breaker.reason());
-  } else if (arrived >= options.deadline) {
-    outcome.answer = fail(Code::timed_out, "the deadline passed before the model could run");
-  } else if (is_quick(loaded, inputs)) {
-    outcome.answer = loaded.model->run(inputs, outputs);
-    outcome.timing.infer = (Clock::now() - arrived).count();
-    outcome.merged = 1;
-    outcome.ran = arrived;
-    loaded.statistics.executed(1, outcome.timing.infer);
-    if (outcome.answer) loaded.queue.curve.learn(rows_of(inputs), outcome.timing.infer);
-  } else {
-    outcome = co_await repository.scheduler().run(loaded, inputs, outputs, options);
-  }
-  if (pass != Breaker::Pass::refused) judge(loaded, pass, outcome);
-  outcome.timing.request = (Clock::now() - arrived).count();
+void run_here(Loaded& loaded, const Inputs& inputs, const std::vector<std::string>& outputs,
+              const Begin& begin, Outcome& outcome) {
+  outcome.answer = loaded.model->run(inputs, outputs);
+  outcome.timing.infer = (Clock::now() - begin.arrived).count();
+  outcome.merged = 1;
+  outcome.ran = begin.arrived;
+  loaded.statistics.executed(1, outcome.timing.infer);
+  if (outcome.answer) loaded.queue.curve.learn(rows_of(inputs), outcome.timing.infer);
+}
+
+// Counts it and tells the observers.
+Result<Outputs> account(Repository& repository, Loaded& loaded, const Inputs& inputs,
+                        const RunOptions& options, const Begin& begin, Outcome outcome) {
+  if (begin.pass != Breaker::Pass::refused) judge(loaded, begin.pass, outcome);
+  outcome.timing.request = (Clock::now() - begin.arrived).count();
   if (options.report)
     *options.report = {.timing = outcome.timing,
-                       .begun = arrived,
+                       .begun = begin.arrived,
                        .ran = outcome.ran,
                        .merged = outcome.merged,
                        .answered = outcome.answer.has_value()};
@@ -108,7 +106,47 @@ Task<Result<std::vector<Tensor>>> run_model(Repository& repository, Loaded& load
   } else {
     statistics.failed(failure_of(outcome.answer.error().code()), outcome.timing.request);
   }
-  co_return std::move(outcome.answer);
+  return std::move(outcome.answer);
+}
+
+}  // namespace
+
+bool may_be_quick(const Loaded& loaded) {
+  return loaded.p99_ns.load(std::memory_order_relaxed) < kInlineNanos;
+}
+
+bool is_quick(const Loaded& loaded, const Inputs& inputs) {
+  if (!may_be_quick(loaded)) return false;
+  const uint64_t rows = rows_of(inputs);
+  return rows <= 1 || !loaded.mergeable ||
+         loaded.queue.curve.estimate(rows).value_or(0) < kInlineNanos;
+}
+
+Result<Outputs> run_quick(Repository& repository, Loaded& loaded, const Inputs& inputs,
+                          const std::vector<std::string>& outputs, const RunOptions& options) {
+  Begin begin;
+  begin.pass = loaded.breaker.admit(begin.arrived);
+  Outcome outcome;
+  if (auto why = refusal(loaded, begin, options.deadline))
+    outcome.answer = std::unexpected(*std::move(why));
+  else
+    run_here(loaded, inputs, outputs, begin, outcome);
+  return account(repository, loaded, inputs, options, begin, std::move(outcome));
+}
+
+Task<Result<std::vector<Tensor>>> run_model(Repository& repository, Loaded& loaded,
+                                            const std::vector<TensorView>& inputs,
+                                            const std::vector<std::string>& outputs,
+                                            const RunOptions& options) {
+  if (is_quick(loaded, inputs)) co_return run_quick(repository, loaded, inputs, outputs, options);
+  Begin begin;
+  begin.pass = loaded.breaker.admit(begin.arrived);
+  Outcome outcome;
+  if (auto why = refusal(loaded, begin, options.deadline))
+    outcome.answer = std::unexpected(*std::move(why));
+  else
+    outcome = co_await repository.scheduler().run(loaded, inputs, outputs, options);
+  co_return account(repository, loaded, inputs, options, begin, std::move(outcome));
 }
 
 }  // namespace holdfast::inference

@@ -1,6 +1,7 @@
 #include "inference_client/local_client.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -8,6 +9,7 @@
 
 #include <boost/json.hpp>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 
 namespace holdfast::inference_client {
@@ -15,7 +17,10 @@ namespace {
 
 namespace json = boost::json;
 
+using Clock = std::chrono::steady_clock;
+
 constexpr size_t kMessage = 64 << 10;
+constexpr auto kMoment = std::chrono::microseconds(100);
 
 Error gone(const char* what) {
   return Error(Code::unavailable, "local_door",
@@ -107,9 +112,12 @@ Result<void> LocalClient::send(std::string_view message, int passed) {
   return {};
 }
 
-Result<std::string> LocalClient::take(int flags) {
+ssize_t LocalClient::take(int flags) {
   answer_.resize(kMessage);
-  const ssize_t size = ::recv(socket_.get(), answer_.data(), answer_.size(), flags);
+  return ::recv(socket_.get(), answer_.data(), answer_.size(), flags);
+}
+
+Result<std::string> LocalClient::answer_of(ssize_t size) const {
   if (size < 0 && errno == EAGAIN)
     return fail(Code::unavailable, "not_yet", "the inference server has not answered yet");
   if (size == 0) errno = ECONNRESET;
@@ -124,7 +132,18 @@ Result<std::string> LocalClient::take(int flags) {
 
 Result<std::string> LocalClient::ask(std::string_view message, int passed) {
   TRY_VOID(send(message, passed));
-  return take(0);
+  const auto asked = Clock::now();
+  ssize_t size = -1;
+  errno = EAGAIN;
+  // A thread that was woken soon after it fell asleep looks again for a moment before it sleeps, as
+  // the server's do (net/runtime.cc): a quick model has answered before a sleeping core is awake.
+  while (eager_ && size < 0 && errno == EAGAIN && Clock::now() - asked < kMoment) {
+    ::sched_yield();
+    size = take(MSG_DONTWAIT);
+  }
+  if (size < 0 && errno == EAGAIN) size = take(0);
+  eager_ = Clock::now() - asked < kMoment;
+  return answer_of(size);
 }
 
 Result<void> LocalClient::add(const std::string& name, const Fd& memory, size_t size) {
@@ -167,7 +186,7 @@ Result<void> LocalClient::send_infer(std::string_view request) {
 }
 
 Result<std::string> LocalClient::receive() {
-  return take(MSG_DONTWAIT);
+  return answer_of(take(MSG_DONTWAIT));
 }
 
 }  // namespace holdfast::inference_client

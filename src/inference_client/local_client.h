@@ -62,10 +62,12 @@ class LocalClient {
   Result<std::string> ask(std::string_view message, int passed = -1);
   Result<void> add(const std::string& name, const Fd& memory, size_t size);
   Result<void> send(std::string_view message, int passed);
-  Result<std::string> take(int flags);
+  ssize_t take(int flags);  // into answer_; as recv()
+  Result<std::string> answer_of(ssize_t size) const;
 
   Fd socket_;
   std::string answer_;
+  bool eager_ = false;  // the last answer came within a moment
 };
 
 }  // namespace holdfast::inference_client

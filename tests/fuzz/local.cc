@@ -56,9 +56,9 @@ struct Server {
   }
   std::string ask(inference::Regions& regions, std::string_view message, std::vector<Fd> passed) {
     inference::LocalClient client{*repository, regions, nullptr};
-    return run_task(
-               inference::answer_local(client, message, std::move(passed), [] { return false; }))
-        .text;
+    inference::LocalRequest request(client, message, std::move(passed), [] { return false; });
+    if (const auto answer = request.at_once()) return answer->text;
+    return run_task(request.late()).text;
   }
   inference::FakeEngine engine;
   std::unique_ptr<inference::Repository> repository;

@@ -1,5 +1,7 @@
 #include "inference/grpc/codec.h"
 
+#include <grpcpp/impl/codegen/proto_utils.h>
+
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -159,6 +161,21 @@ grpc::Status to_status(const Error& error) {
       break;
   }
   return {code, error.message()};
+}
+
+Result<void> read(grpc::ByteBuffer& bytes, google::protobuf::MessageLite& into) {
+  using Reader = grpc::SerializationTraits<google::protobuf::MessageLite>;
+  const bool readable = Reader::Deserialize(&bytes, &into).ok();
+  bytes.Clear();
+  if (!readable) return fail(Code::invalid_argument, kUnreadable);
+  return {};
+}
+
+void write(const google::protobuf::MessageLite& message, grpc::ByteBuffer& into) {
+  using Writer = grpc::SerializationTraits<google::protobuf::MessageLite>;
+  bool own = false;
+  into.Clear();
+  Writer::Serialize(message, &into, &own);
 }
 
 Result<Parsed> parse(const pb::ModelInferRequest& request, const Signature& signature) {

@@ -2,6 +2,8 @@
 // allocated.
 #pragma once
 
+#include <google/protobuf/message_lite.h>
+#include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/status.h>
 
 #include <optional>
@@ -17,6 +19,12 @@ namespace pb = ::inference;
 
 // The one table from codes to gRPC's.
 grpc::Status to_status(const Error& error);
+
+// What is said of bytes that are no message of the call's, with INVALID_ARGUMENT.
+inline constexpr const char* kUnreadable = "the request's bytes are not a message of this call";
+// A message from bytes, which are empty then. invalid_argument: it is none.
+Result<void> read(grpc::ByteBuffer& bytes, google::protobuf::MessageLite& into);
+void write(const google::protobuf::MessageLite& message, grpc::ByteBuffer& into);
 
 struct Parsed {
   std::vector<TensorView> inputs;  // views into the message, or into `owned`

@@ -1,13 +1,14 @@
 // What the door's calls share, and how one is run. For grpc/ alone.
 #pragma once
 
+#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/support/async_unary_call.h>
 
 #include <atomic>
 #include <mutex>
 #include <set>
 
-#include "inference.grpc.pb.h"
 #include "inference/grpc/codec.h"
 #include "inference/grpc/service.h"
 #include "net/task_group.h"
@@ -21,17 +22,29 @@ class LongCall {
   virtual void stop() = 0;  // any thread; may come more than once
 };
 
+// ModelInfer, whose message comes with its call. All other calls are told apart by their paths.
+class InferMethod final : public grpc::Service {
+ public:
+  InferMethod();
+  using Answer = grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>;
+  void expect(grpc::ServerContext& context, grpc::ByteBuffer& request, Answer& answer,
+              grpc::ServerCompletionQueue& queue, void* tag);
+};
+
 struct Door {
   Door(Runtime& runtime_, Repository& repository_, GrpcOptions options_)
       : runtime(runtime_), repository(repository_), options(std::move(options_)) {}
   Runtime& runtime;
   Repository& repository;
   const GrpcOptions options;
+  InferMethod infer;
+  grpc::AsyncGenericService others;
+  std::unique_ptr<grpc::ServerCompletionQueue> queue;
   TaskGroup group;
   std::atomic<bool> stopping{false};
 
   // Whether the call may be answered: `admin` where it changes the server. unauthenticated, denied.
-  Result<void> admit(const grpc::CallbackServerContext& context, bool admin = false) const;
+  Result<void> admit(const grpc::ServerContext& context, bool admin = false) const;
 
   void enter(LongCall* call);
   void leave(LongCall* call);
@@ -42,34 +55,30 @@ struct Door {
   std::set<LongCall*> long_calls_;
 };
 
-// Answers with what `work` comes to. The call's context and messages live until it has.
-grpc::ServerUnaryReactor* answer(Door& door, Task<Result<void>> work);
-// Answers at once.
-grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context, const Result<void>& done);
+// Each takes one call, and the next when that has come. By the thread that passes events.
+void expect_infer(Door& door);
+void expect_other(Door& door);
 
-// One request of a stream. `context` gives the deadline and tells whether the client has gone;
-// `trace` becomes the request's, null where it is not traced, and is to end when the answer is
-// written.
-Task<Result<void>> infer(Door& door, const grpc::CallbackServerContext& context,
-                         const pb::ModelInferRequest& request, pb::ModelInferResponse& response,
-                         TracePtr& trace);
+// A request to a model, and what is known of who asks.
+struct Asked {
+  const grpc::ServerContext& context;  // gives the deadline
+  std::function<bool()> gone;
+  const pb::ModelInferRequest& request;
+};
 
-// The same for a call of its own: a quick one is answered on the thread that read it.
-grpc::ServerUnaryReactor* answer_infer(Door& door, grpc::CallbackServerContext* context,
-                                       const pb::ModelInferRequest* request,
-                                       pb::ModelInferResponse* response);
+// null: not traced. It is to end when the answer is written.
+TracePtr begin_trace(const Door& door, const grpc::ServerContext& context, std::string_view call);
+// Also says in `trace` what came of it.
+Task<Result<void>> infer(Door& door, Asked asked, pb::ModelInferResponse& response,
+                         RequestTrace* trace);
+// The same at once, on this thread; nullopt: it would take longer than to change threads.
+std::optional<Result<void>> infer_at_once(Door& door, const Asked& asked,
+                                          pb::ModelInferResponse& response, RequestTrace* trace);
 
 // bad_alloc and the like become an answer too: a call without one would hang.
 Task<Result<void>> guarded(Task<Result<void>> work);
 
-// Requests as bytes: what can not be read has its answer as every other request.
-using StreamReactor = grpc::ServerBidiReactor<grpc::ByteBuffer, pb::ModelStreamInferResponse>;
-StreamReactor* start_stream(Door& door, grpc::CallbackServerContext* context);
-
 // Null options.certificates: plain. The server must end before it.
 std::shared_ptr<grpc::ServerCredentials> credentials_of(const GrpcOptions& options);
-
-std::unique_ptr<grpc::Service> make_inference_service(Door& door);
-std::unique_ptr<grpc::Service> make_health_service(Door& door);
 
 }  // namespace holdfast::inference::grpc_door

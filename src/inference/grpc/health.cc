@@ -1,7 +1,6 @@
 // grpc.health.v1: the server as a whole and its one service, which serve when every model does.
-#include "health.grpc.pb.h"
-#include "inference/grpc/door.h"
-#include "inference/grpc/readable.h"
+#include "health.pb.h"
+#include "inference/grpc/wire.h"
 
 namespace holdfast::inference::grpc_door {
 namespace {
@@ -19,72 +18,40 @@ Status::ServingStatus state_of(const Door& door) {
   return door.repository.ready() && !door.stopping ? Status::SERVING : Status::NOT_SERVING;
 }
 
-// Writes the state now and whenever it changes.
-class Watcher final : public grpc::ServerWriteReactor<Status> {
- public:
-  Watcher(Door& door, std::string service) : door_(door), known_(known(service)) {
-    door_.group.spawn(door_.runtime.next_executor(), "grpc health", run());
-  }
-  void OnWriteDone(bool ok) override {
-    if (!ok) gone_ = true;
-    writing_ = false;
-  }
-  void OnCancel() override { gone_ = true; }
-  void OnDone() override { delete this; }
-
- private:
-  Task<void> run() {
-    int told = -1;
-    while (writing_ || (!gone_ && !door_.stopping)) {
-      const auto state = known_ ? state_of(door_) : Status::SERVICE_UNKNOWN;
-      if (!writing_ && told != state) {
-        told = state;
-        response_.set_status(state);
-        writing_ = true;
-        StartWrite(&response_);
-      }
-      co_await sleep_for(kLook);
-    }
-    Finish({grpc::StatusCode::UNAVAILABLE, "the server stops"});  // `this` may be gone after it
-  }
-
-  Door& door_;
-  const bool known_;
-  std::atomic<bool> writing_{false}, gone_{false};
-  Status response_;
-};
-
-class HealthService final : public health::Health::CallbackService {
- public:
-  explicit HealthService(Door& door) : door_(door) {
-    MarkMethodCallback(0, new ReadableHandler<health::HealthCheckRequest, Status>(
-                              [this](grpc::CallbackServerContext* context,
-                                     const health::HealthCheckRequest* request, Status* response) {
-                                return Check(context, request, response);
-                              }));
-  }
-  grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext* context,
-                                  const health::HealthCheckRequest* request,
-                                  Status* response) override {
-    if (!known(request->service()))
-      return answer(context,
-                    fail(Code::not_found, "there is no service '" + request->service() + "'"));
-    response->set_status(state_of(door_));
-    return answer(context, {});
-  }
-  grpc::ServerWriteReactor<Status>* Watch(grpc::CallbackServerContext*,
-                                          const health::HealthCheckRequest* request) override {
-    return new Watcher(door_, request->service());  // owned by itself, until OnDone()
-  }
-
- private:
-  Door& door_;
-};
+void write_state(Status::ServingStatus state, grpc::ByteBuffer& bytes) {
+  Status response;
+  response.set_status(state);
+  write(response, bytes);
+}
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> make_health_service(Door& door) {
-  return std::make_unique<HealthService>(door);
+Task<Result<void>> check_health(Door& door, const grpc::ServerContext&, grpc::ByteBuffer& bytes) {
+  health::HealthCheckRequest request;
+  CO_TRY_VOID(read(bytes, request));
+  if (!known(request.service()))
+    co_return fail(Code::not_found, "there is no service '" + request.service() + "'");
+  write_state(state_of(door), bytes);
+  co_return Result<void>();
+}
+
+// Writes the state now and whenever it changes.
+Task<grpc::Status> watch_health(Door& door, Wire& wire) {
+  grpc::ByteBuffer bytes;
+  health::HealthCheckRequest request;
+  if (!co_await wire.read(bytes)) co_return grpc::Status::OK;
+  if (const auto good = read(bytes, request); !good) co_return to_status(good.error());
+  const bool is_known = known(request.service());
+  for (int told = -1; !wire.gone() && !door.stopping;) {
+    const auto state = is_known ? state_of(door) : Status::SERVICE_UNKNOWN;
+    if (told != state) {
+      told = state;
+      write_state(state, bytes);
+      if (!co_await wire.write(bytes)) break;
+    }
+    co_await sleep_for(kLook);
+  }
+  co_return grpc::Status(grpc::StatusCode::UNAVAILABLE, "the server stops");
 }
 
 }  // namespace holdfast::inference::grpc_door

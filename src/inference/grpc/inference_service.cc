@@ -1,162 +1,121 @@
-// The calls of GRPCInferenceService, each in a few lines: what is more is in the file that it
-// names.
-#include "inference/grpc/door.h"
+// Which call is answered by what; what is more than a few lines is in the file that it names.
+#include <algorithm>
+#include <span>
+#include <type_traits>
+
 #include "inference/grpc/models.h"
-#include "inference/grpc/readable.h"
+#include "inference/grpc/wire.h"
 
 namespace holdfast::inference::grpc_door {
 namespace {
 
-using Context = grpc::CallbackServerContext;
-using Reactor = grpc::ServerUnaryReactor;
-
+void server_live(Door&, const pb::ServerLiveRequest&, pb::ServerLiveResponse& response) {
+  response.set_live(true);
+}
+void server_ready(Door& door, const pb::ServerReadyRequest&, pb::ServerReadyResponse& response) {
+  response.set_ready(door.repository.ready() && !door.stopping);
+}
+void metadata(Door& door, const pb::ServerMetadataRequest&, pb::ServerMetadataResponse& response) {
+  server_metadata(door, response);
+}
+Task<Result<void>> load(Door& door, const pb::RepositoryModelLoadRequest& request,
+                        pb::RepositoryModelLoadResponse&) {
+  return load_model(door, request);
+}
+Task<Result<void>> unload(Door& door, const pb::RepositoryModelUnloadRequest& request,
+                          pb::RepositoryModelUnloadResponse&) {
+  return door.repository.unload(request.model_name());
+}
+Result<void> log_setting(Door&, const pb::LogSettingsRequest& request,
+                         pb::LogSettingsResponse& response) {
+  return change_log_settings(request, response);
+}
 // Shared memory is passed as sealed memory over a Unix socket or not at all: a name that a client
 // chooses is never mapped.
-Result<void> no_shared_memory() {
+Result<void> no_shared_memory(Door&, const pb::SharedMemoryRequest&, pb::SharedMemoryResponse&) {
   return fail(Code::unsupported, "shared memory is not offered; send tensors in the message");
 }
 
-class InferenceService final : public pb::GRPCInferenceService::CallbackService {
- public:
-  explicit InferenceService(Door& door) : door_(door) {
-    using Self = InferenceService;
-    handle_all(&Self::ServerLive, &Self::ServerReady, &Self::ModelReady, &Self::ServerMetadata,
-               &Self::ModelMetadata, &Self::ModelInfer, &Self::stream, &Self::ModelConfig,
-               &Self::ModelStatistics, &Self::RepositoryIndex, &Self::RepositoryModelLoad,
-               &Self::RepositoryModelUnload, &Self::SystemSharedMemoryStatus,
-               &Self::SystemSharedMemoryRegister, &Self::SystemSharedMemoryUnregister,
-               &Self::CudaSharedMemoryStatus, &Self::CudaSharedMemoryRegister,
-               &Self::CudaSharedMemoryUnregister, &Self::TraceSetting, &Self::LogSettings);
-  }
+// Who may make a call.
+enum class For { anyone, callers, admins, callers_who_only_read };
 
-  Reactor* ServerLive(Context* context, const pb::ServerLiveRequest*,
-                      pb::ServerLiveResponse* response) override {
-    response->set_live(true);
-    return answer(context, {});
-  }
-  Reactor* ServerReady(Context* context, const pb::ServerReadyRequest*,
-                       pb::ServerReadyResponse* response) override {
-    response->set_ready(door_.repository.ready() && !door_.stopping);
-    return answer(context, {});
-  }
-  Reactor* ModelReady(Context* context, const pb::ModelReadyRequest* request,
-                      pb::ModelReadyResponse* response) override {
-    if (auto may = door_.admit(*context); !may) return answer(context, may);
-    return answer(context, model_ready(door_, *request, *response));
-  }
-  Reactor* ServerMetadata(Context* context, const pb::ServerMetadataRequest*,
-                          pb::ServerMetadataResponse* response) override {
-    if (auto may = door_.admit(*context); !may) return answer(context, may);
-    server_metadata(door_, *response);
-    return answer(context, {});
-  }
-  Reactor* ModelMetadata(Context* context, const pb::ModelMetadataRequest* request,
-                         pb::ModelMetadataResponse* response) override {
-    if (auto may = door_.admit(*context); !may) return answer(context, may);
-    return answer(door_, model_metadata(door_, *request, *response));
-  }
-  Reactor* ModelConfig(Context* context, const pb::ModelConfigRequest* request,
-                       pb::ModelConfigResponse* response) override {
-    if (auto may = door_.admit(*context); !may) return answer(context, may);
-    return answer(door_, model_config(door_, *request, *response));
-  }
-  Reactor* ModelStatistics(Context* context, const pb::ModelStatisticsRequest* request,
-                           pb::ModelStatisticsResponse* response) override {
-    if (auto may = door_.admit(*context); !may) return answer(context, may);
-    return answer(context, model_statistics(door_, *request, *response));
-  }
-  Reactor* ModelInfer(Context* context, const pb::ModelInferRequest* request,
-                      pb::ModelInferResponse* response) override {
-    if (auto may = door_.admit(*context); !may) return answer(context, may);
-    return answer_infer(door_, context, request, response);
-  }
-  StreamReactor* stream(Context* context) { return start_stream(door_, context); }
+template <For whom, class Request>
+bool for_admins(const Request& request) {
+  if constexpr (whom == For::callers_who_only_read) return !request.settings().empty();
+  return whom == For::admins;
+}
 
-  Reactor* RepositoryIndex(Context* context, const pb::RepositoryIndexRequest* request,
-                           pb::RepositoryIndexResponse* response) override {
-    if (auto may = door_.admit(*context); !may) return answer(context, may);
-    repository_index(door_, *request, *response);
-    return answer(context, {});
+// A call of one message each way, made of the function that does it.
+template <For whom, auto work>
+struct Unary;
+template <For whom, class Kind, class Request, class Response,
+          Kind (*work)(Door&, const Request&, Response&)>
+struct Unary<whom, work> {
+  static Task<Result<void>> answer(Door& door, const grpc::ServerContext& context,
+                                   grpc::ByteBuffer& bytes) {
+    if (whom != For::anyone) {
+      CO_TRY_VOID(door.admit(context));
+    }
+    Request request;
+    Response response;
+    CO_TRY_VOID(read(bytes, request));
+    if (for_admins<whom>(request)) {
+      CO_TRY_VOID(door.admit(context, true));
+    }
+    if constexpr (std::is_void_v<Kind>) {
+      work(door, request, response);
+    } else if constexpr (std::is_same_v<Kind, Result<void>>) {
+      CO_TRY_VOID(work(door, request, response));
+    } else {
+      CO_TRY_VOID(co_await work(door, request, response));
+    }
+    write(response, bytes);
+    co_return Result<void>();
   }
-  Reactor* RepositoryModelLoad(Context* context, const pb::RepositoryModelLoadRequest* request,
-                               pb::RepositoryModelLoadResponse*) override {
-    if (auto may = door_.admit(*context, true); !may) return answer(context, may);
-    return answer(door_, load_model(door_, *request));
-  }
-  Reactor* RepositoryModelUnload(Context* context, const pb::RepositoryModelUnloadRequest* request,
-                                 pb::RepositoryModelUnloadResponse*) override {
-    if (auto may = door_.admit(*context, true); !may) return answer(context, may);
-    return answer(door_, door_.repository.unload(request->model_name()));
-  }
-  Reactor* TraceSetting(Context* context, const pb::TraceSettingRequest* request,
-                        pb::TraceSettingResponse* response) override {
-    if (auto may = door_.admit(*context, !request->settings().empty()); !may)
-      return answer(context, may);
-    return answer(context, trace_setting(door_, *request, *response));
-  }
-  Reactor* LogSettings(Context* context, const pb::LogSettingsRequest* request,
-                       pb::LogSettingsResponse* response) override {
-    if (auto may = door_.admit(*context, !request->settings().empty()); !may)
-      return answer(context, may);
-    return answer(context, change_log_settings(*request, *response));
-  }
-
-  using Nothing = pb::SharedMemoryRequest;
-  using Never = pb::SharedMemoryResponse;
-  Reactor* SystemSharedMemoryStatus(Context* context, const Nothing*, Never*) override {
-    if (auto may = door_.admit(*context); !may) return answer(context, may);
-    return answer(context, no_shared_memory());
-  }
-  Reactor* SystemSharedMemoryRegister(Context* context, const Nothing*, Never*) override {
-    if (auto may = door_.admit(*context); !may) return answer(context, may);
-    return answer(context, no_shared_memory());
-  }
-  Reactor* SystemSharedMemoryUnregister(Context* context, const Nothing*, Never*) override {
-    if (auto may = door_.admit(*context); !may) return answer(context, may);
-    return answer(context, no_shared_memory());
-  }
-  Reactor* CudaSharedMemoryStatus(Context* context, const Nothing*, Never*) override {
-    if (auto may = door_.admit(*context); !may) return answer(context, may);
-    return answer(context, no_shared_memory());
-  }
-  Reactor* CudaSharedMemoryRegister(Context* context, const Nothing*, Never*) override {
-    if (auto may = door_.admit(*context); !may) return answer(context, may);
-    return answer(context, no_shared_memory());
-  }
-  Reactor* CudaSharedMemoryUnregister(Context* context, const Nothing*, Never*) override {
-    if (auto may = door_.admit(*context); !may) return answer(context, may);
-    return answer(context, no_shared_memory());
-  }
-
- private:
-  // In the order of the calls in inference.proto.
-  template <class... Calls>
-  void handle_all(Calls... calls) {
-    int index = 0;
-    (handle(index++, calls), ...);
-  }
-  template <class Request, class Response>
-  void handle(int index, Reactor* (InferenceService::*call)(Context*, const Request*, Response*)) {
-    MarkMethodCallback(
-        index, new ReadableHandler<Request, Response>(
-                   [this, call](Context* context, const Request* request, Response* response) {
-                     return (this->*call)(context, request, response);
-                   }));
-  }
-  void handle(int index, StreamReactor* (InferenceService::*call)(Context*)) {
-    MarkMethodCallback(
-        index,
-        new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, pb::ModelStreamInferResponse>(
-            [this, call](Context* context) { return (this->*call)(context); }));
-  }
-
-  Door& door_;
 };
+
+template <For whom, auto work>
+constexpr auto kUnary = &Unary<whom, work>::answer;
+
+constexpr std::string_view kService = "/inference.GRPCInferenceService/";
+constexpr auto kNoMemory = kUnary<For::callers, no_shared_memory>;
+
+constexpr Method kMethods[] = {
+    {"ServerLive", kUnary<For::anyone, server_live>, nullptr},
+    {"ServerReady", kUnary<For::anyone, server_ready>, nullptr},
+    {"ModelReady", kUnary<For::callers, model_ready>, nullptr},
+    {"ServerMetadata", kUnary<For::callers, metadata>, nullptr},
+    {"ModelMetadata", kUnary<For::callers, model_metadata>, nullptr},
+    {"ModelStreamInfer", nullptr, stream_infer},
+    {"ModelConfig", kUnary<For::callers, model_config>, nullptr},
+    {"ModelStatistics", kUnary<For::callers, model_statistics>, nullptr},
+    {"RepositoryIndex", kUnary<For::callers, repository_index>, nullptr},
+    {"RepositoryModelLoad", kUnary<For::admins, load>, nullptr},
+    {"RepositoryModelUnload", kUnary<For::admins, unload>, nullptr},
+    {"SystemSharedMemoryStatus", kNoMemory, nullptr},
+    {"SystemSharedMemoryRegister", kNoMemory, nullptr},
+    {"SystemSharedMemoryUnregister", kNoMemory, nullptr},
+    {"CudaSharedMemoryStatus", kNoMemory, nullptr},
+    {"CudaSharedMemoryRegister", kNoMemory, nullptr},
+    {"CudaSharedMemoryUnregister", kNoMemory, nullptr},
+    {"TraceSetting", kUnary<For::callers_who_only_read, trace_setting>, nullptr},
+    {"LogSettings", kUnary<For::callers_who_only_read, log_setting>, nullptr},
+};
+constexpr Method kHealth[] = {
+    {"/grpc.health.v1.Health/Check", check_health, nullptr},
+    {"/grpc.health.v1.Health/Watch", nullptr, watch_health},
+};
+
+const Method* find_in(std::span<const Method> methods, std::string_view path) {
+  const auto found = std::ranges::find(methods, path, &Method::path);
+  return found == methods.end() ? nullptr : &*found;
+}
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> make_inference_service(Door& door) {
-  return std::make_unique<InferenceService>(door);
+const Method* find_method(std::string_view path) {
+  if (!path.starts_with(kService)) return find_in(kHealth, path);
+  return find_in(kMethods, path.substr(kService.size()));
 }
 
 }  // namespace holdfast::inference::grpc_door

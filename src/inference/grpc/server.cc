@@ -1,23 +1,54 @@
 #include <grpc/support/log.h>
 #include <grpcpp/resource_quota.h>
+#include <pthread.h>
 
+#include <algorithm>
+#include <thread>
+
+#include "base/cores.h"
 #include "base/log.h"
 #include "inference/grpc/door.h"
+#include "inference/grpc/events.h"
 #include "net/http/address.h"
 
 namespace holdfast::inference {
 
 struct GrpcServer::State {
   State(Runtime& runtime, Repository& repository, GrpcOptions options)
-      : door(runtime, repository, std::move(options)),
-        inference(grpc_door::make_inference_service(door)),
-        health(grpc_door::make_health_service(door)) {}
+      : door(runtime, repository, std::move(options)) {}
+  ~State();
+  void serve();
+
   grpc_door::Door door;
-  std::unique_ptr<grpc::Service> inference, health;
   std::shared_ptr<grpc::ServerCredentials> credentials;
-  std::unique_ptr<grpc::Server> server;  // before the services, which it uses, in destruction
+  std::unique_ptr<grpc::Server> server;  // before the door, which it uses, in destruction
+  std::vector<std::thread> threads;
   std::string address;
 };
+
+// One thread is quicker than two, which would hand each event to the other; where there are cores
+// for more, they take more connections.
+void GrpcServer::State::serve() {
+  const unsigned count = std::clamp(usable_cores() / 2, 1u, 16u);
+  for (unsigned i = 0; i <= count; ++i) {
+    expect_infer(door);
+    expect_other(door);
+  }
+  for (unsigned i = 0; i < count; ++i) {
+    threads.emplace_back([this, i] {
+      pthread_setname_np(pthread_self(), ("grpc-" + std::to_string(i)).c_str());
+      grpc_door::pass_events(*door.queue);
+    });
+  }
+}
+
+GrpcServer::State::~State() {
+  server.reset();
+  if (!door.queue) return;
+  door.queue->Shutdown();
+  if (threads.empty()) grpc_door::pass_events(*door.queue);
+  for (std::thread& thread : threads) thread.join();
+}
 
 namespace {
 
@@ -47,8 +78,9 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(Runtime& runtime, Reposito
   int port = 0;
   state->credentials = grpc_door::credentials_of(wanted);
   builder.AddListeningPort(wanted.address, state->credentials, &port);
-  builder.RegisterService(state->inference.get());
-  builder.RegisterService(state->health.get());
+  builder.RegisterService(&state->door.infer);
+  builder.RegisterAsyncGenericService(&state->door.others);
+  state->door.queue = builder.AddCompletionQueue();
   builder.SetMaxReceiveMessageSize(wanted.max_message);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // else a second server would share it
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 1024);
@@ -60,6 +92,7 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(Runtime& runtime, Reposito
     return fail(Code::conflict, "listen.grpc: " + wanted.address + " cannot be listened on" +
                                     (at.port == 0 ? "" : "; is another server there?"));
   state->address = wanted.address.substr(0, wanted.address.rfind(':') + 1) + std::to_string(port);
+  state->serve();
   return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(state)));
 }
 

@@ -1,100 +1,71 @@
 // ModelStreamInfer: requests of one stream are answered one after another, in their order.
-#include <optional>
-
-#include "inference/grpc/door.h"
-#include "inference/grpc/readable.h"
+#include "inference/grpc/wire.h"
 
 namespace holdfast::inference::grpc_door {
 namespace {
 
-class StreamCall final : public StreamReactor, public LongCall {
+constexpr std::string_view kCall = "inference.GRPCInferenceService/ModelStreamInfer";
+
+class Waiting final : public LongCall {
  public:
-  StreamCall(Door& door, grpc::CallbackServerContext* context) : door_(door), context_(context) {
-    const auto range = context->client_metadata().equal_range("triton_grpc_error");
-    for (auto it = range.first; it != range.second; ++it) error_ends_ |= it->second == "true";
-    door_.enter(this);
-    read();
-  }
-  void OnReadDone(bool ok) override {
-    if (!ok) {
-      Finish(grpc::Status::OK);
-      return;
-    }
-    busy_ = true;
-    door_.group.spawn(door_.runtime.next_executor(), "grpc stream", run());
-  }
-  void OnWriteDone(bool ok) override {
-    trace_.reset();
-    if (!ok)
-      Finish({grpc::StatusCode::CANCELLED, "the client has gone"});
-    else
-      read();
-  }
-  void OnDone() override {
-    door_.leave(this);
-    delete this;
-  }
+  Waiting(Door& door, Wire& wire) : door_(door), wire_(wire) { door_.enter(this); }
+  ~Waiting() override { door_.leave(this); }
   // A request under way is answered first.
   void stop() override {
-    if (!busy_) context_->TryCancel();
+    if (!busy) wire_.cancel();
   }
+  std::atomic<bool> busy{true};
 
  private:
-  void read() {
-    // A waiting stream does not keep its largest message.
-    request_.emplace();
-    response_.emplace();
-    busy_ = false;
-    if (door_.stopping)
-      Finish({grpc::StatusCode::UNAVAILABLE, "the server stops"});
-    else
-      StartRead(&bytes_);
-  }
-  Task<Result<void>> answer(pb::ModelInferResponse& response) {
-    using Reader = grpc::SerializationTraits<pb::ModelInferRequest>;
-    const bool readable = Reader::Deserialize(&bytes_, &*request_).ok();
-    bytes_.Clear();
-    if (!readable) co_return fail(Code::invalid_argument, kUnreadable);
-    co_return co_await infer(door_, *context_, *request_, response, trace_);
-  }
-  Task<void> run() {
-    auto& response = *response_->mutable_infer_response();
-    const auto done = co_await guarded(answer(response));
-    if (!done && error_ends_) {
-      Finish(to_status(done.error()));
-      co_return;
-    }
-    if (!done) {
-      response.Clear();
-      response.set_id(request_->id());
-      response_->set_error_message(done.error().message());
-    }
-    // One answer a request: the last one too.
-    (*response.mutable_parameters())["triton_final_response"].set_bool_param(true);
-    StartWrite(&*response_);  // `this` may be gone after it
-  }
-
   Door& door_;
-  grpc::CallbackServerContext* context_;
-  bool error_ends_ = false;
-  std::atomic<bool> busy_{false};
-  grpc::ByteBuffer bytes_;
-  std::optional<pb::ModelInferRequest> request_;
-  std::optional<pb::ModelStreamInferResponse> response_;
-  TracePtr trace_;  // of the request under way
+  Wire& wire_;
 };
 
-class RefusedStream final : public StreamReactor {
- public:
-  explicit RefusedStream(const Error& why) { Finish(to_status(why)); }
-  void OnDone() override { delete this; }
+struct Exchange {
+  pb::ModelInferRequest request;
+  pb::ModelStreamInferResponse response;
+  TracePtr trace;  // ends when the answer is written
 };
+
+Task<Result<void>> answer_one(Door& door, Wire& wire, grpc::ByteBuffer& bytes, Exchange& exchange) {
+  CO_TRY_VOID(read(bytes, exchange.request));
+  exchange.trace = begin_trace(door, wire.context(), kCall);
+  Asked asked{wire.context(), {}, exchange.request};
+  asked.gone = [&wire] { return wire.gone(); };
+  co_return co_await infer(door, std::move(asked), *exchange.response.mutable_infer_response(),
+                           exchange.trace.get());
+}
 
 }  // namespace
 
-StreamReactor* start_stream(Door& door, grpc::CallbackServerContext* context) {
-  if (const auto may = door.admit(*context); !may) return new RefusedStream(may.error());
-  return new StreamCall(door, context);  // owned by itself, until OnDone()
+Task<grpc::Status> stream_infer(Door& door, Wire& wire) {
+  if (const auto may = door.admit(wire.context()); !may) co_return to_status(may.error());
+  bool error_ends = false;
+  const auto range = wire.context().client_metadata().equal_range("triton_grpc_error");
+  for (auto it = range.first; it != range.second; ++it) error_ends |= it->second == "true";
+  Waiting waiting(door, wire);
+  grpc::ByteBuffer bytes;
+  while (true) {
+    waiting.busy = false;
+    if (door.stopping) co_return grpc::Status(grpc::StatusCode::UNAVAILABLE, "the server stops");
+    if (!co_await wire.read(bytes)) co_return grpc::Status::OK;
+    waiting.busy = true;
+    Exchange exchange;  // a waiting stream does not keep its largest message
+    const auto done = co_await guarded(answer_one(door, wire, bytes, exchange));
+    if (!done && error_ends) co_return to_status(done.error());
+    auto& response = *exchange.response.mutable_infer_response();
+    if (!done) {
+      response.Clear();
+      response.set_id(exchange.request.id());
+      exchange.response.set_error_message(done.error().message());
+    }
+    // One answer a request: the last one too.
+    (*response.mutable_parameters())["triton_final_response"].set_bool_param(true);
+    write(exchange.response, bytes);
+    if (!co_await wire.write(bytes))
+      co_return grpc::Status(grpc::StatusCode::CANCELLED, "the client has gone");
+    bytes.Clear();
+  }
 }
 
 }  // namespace holdfast::inference::grpc_door

@@ -131,8 +131,12 @@ Task<void> LocalDoor::State::serve(int fd) {
     if (received.whole) {
       const std::string_view text(message.data(), static_cast<size_t>(received.size));
       std::function<bool()> gone = [fd] { return has_left(fd); };
-      answer = co_await answer_local({repository, regions, options.tracer}, text,
-                                     std::move(received.passed), std::move(gone));
+      LocalRequest request({repository, regions, options.tracer}, text, std::move(received.passed),
+                           std::move(gone));
+      if (auto at_once = request.at_once())
+        answer = *std::move(at_once);
+      else
+        answer = co_await request.late();
     }
     // A client asks and then reads: what does not fit, it has let pile up.
     if (::send(fd, answer.text.data(), answer.text.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
