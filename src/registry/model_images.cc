@@ -1,6 +1,7 @@
 #include "registry/model_images.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 
 #include "base/digest.h"
 #include "base/files.h"
@@ -12,6 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kModelLimit = 16ull << 30;
+constexpr int kNice = 10;  // a tenth of a core that others want; and all that nobody does
 
 // A folder of one build; goes with it.
 struct Building {
@@ -40,6 +42,13 @@ Task<Result<void>> spool(ByteSource& bytes, const Fd& fd, BlockingPool& pool) {
 }
 
 }  // namespace
+
+ModelImages::ModelImages(ModelImagesOptions options, Registry& registry)
+    : options_(std::move(options)), registry_(registry), pool_("images", 1) {
+  // To pack the runtime takes a core for seconds, which those who are served need more. It is the
+  // thread's own, and can not be taken back without rights: so it is not the lowest.
+  pool_.submit([] { (void)::setpriority(PRIO_PROCESS, 0, kNice); });
+}
 
 Result<std::unique_ptr<ModelImages>> ModelImages::open(ModelImagesOptions options,
                                                        Registry& registry) {

@@ -47,8 +47,7 @@ class ModelImages {
   void stop() { stop_.request_stop(); }
 
  private:
-  ModelImages(ModelImagesOptions options, Registry& registry)
-      : options_(std::move(options)), registry_(registry), pool_("images", 1) {}
+  ModelImages(ModelImagesOptions options, Registry& registry);
   Task<Result<oci::RuntimeLayer>> runtime();
   Task<Result<std::optional<PublishedImage>>> there(const oci::ModelDescription& description,
                                                     const std::filesystem::path& onnx);

@@ -1,5 +1,6 @@
 // From a model's bytes to an image that a device fetches.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <thread>
 
@@ -65,6 +66,22 @@ TEST_F(ModelImagesTest, OnlyTheModelLayerMovesASecondTime) {
   EXPECT_EQ(model->name, "Digits");
   EXPECT_EQ(*read_file(folder / "model.onnx"), "second model");
   EXPECT_TRUE(fs::is_empty(folder / "images/building"));
+}
+
+// The nice values of this process's threads of that name.
+std::vector<int> nice_of(const std::string& name) {
+  std::vector<int> out;
+  for (const auto& thread : fs::directory_iterator("/proc/self/task")) {
+    const auto comm = read_file(thread.path() / "comm", 64);
+    if (!comm || *comm != name + "\n") continue;
+    out.push_back(::getpriority(PRIO_PROCESS, std::stoul(thread.path().filename().string())));
+  }
+  return out;
+}
+
+TEST_F(ModelImagesTest, WhoeverIsServedComesFirst) {
+  ASSERT_TRUE(run_task(images->prepare()));
+  EXPECT_EQ(nice_of("images"), std::vector<int>{10});
 }
 
 TEST_F(ModelImagesTest, TheSameAgainIsTheSameImage) {

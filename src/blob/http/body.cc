@@ -1,46 +1,52 @@
 #include "blob/http/body.h"
 
 #include <algorithm>
+#include <deque>
+#include <mutex>
 #include <optional>
+#include <utility>
 
 #include "base/crc64.h"
 #include "base/digest.h"
 #include "base/seat.h"
-#include "net/work_ahead.h"
+#include "net/runtime.h"
 
 namespace holdfast::blob {
 namespace {
 
-constexpr size_t kPiece = 256 << 10, kLittlePiece = 16 << 10;
-Seats seats(32);  // of bodies that have two pieces of memory and a thread for their MD5
+constexpr size_t kPiece = 128 << 10, kLittlePiece = 16 << 10, kPieces = 4;
+constexpr size_t kTurn = 8;  // pieces of one body that are hashed one after the other
+Seats seats(32);             // of bodies that have kPieces of memory and a thread for their MD5
 constexpr uint64_t kHashedAside = 1 << 20, kUnknown = 1ull << 62;
 
 // The MD5 of a body, by far the slowest of all that is done to its bytes here: of a large one it is
-// computed on a pool, while the next piece comes into the other half of the memory.
+// computed on a pool, which is never left without a piece while more come.
 class Md5OfBody {
  public:
   Md5OfBody(BlockingPool* pool, size_t piece)
       : pool_(pool), state_(std::make_shared<State>()), piece_(piece) {
-    state_->memory.resize(pool_ != nullptr ? 2 * piece : piece);
+    state_->memory.resize(pool_ != nullptr ? kPieces * piece : piece);
   }
   // Where the next piece may be read to.
   std::span<std::byte> room() { return std::span(state_->memory).subspan(at_, piece_); }
-  // `bytes` lie at the start of room(), and stay as they are until the add() after the next.
-  Task<Result<void>> add(ByteView bytes) {
+  // `bytes` lie at the start of room(), and stay as they are until this returns for the next.
+  Task<void> add(ByteView bytes) {
     if (pool_ == nullptr) {
       state_->md5.update(bytes);
-      co_return Result<void>();
+      co_return;
     }
-    CO_TRY_VOID(co_await ahead_.wait());
-    ahead_.start(*pool_, [state = state_, bytes]() -> Result<void> {
-      state->md5.update(bytes);
-      return {};
-    });
-    at_ = piece_ - at_;
-    co_return Result<void>();
+    bool begin = false;
+    {
+      const std::lock_guard lock(state_->mutex);
+      state_->pieces.push_back(bytes);
+      begin = !std::exchange(state_->running, true);
+    }
+    if (begin) State::submit(state_, *pool_);
+    at_ = (at_ + piece_) % (kPieces * piece_);
+    co_await until_left(kPieces - 1);
   }
-  Task<Result<std::string>> finish() {
-    CO_TRY_VOID(co_await ahead_.wait());
+  Task<std::string> finish() {
+    if (pool_ != nullptr) co_await until_left(0);
     co_return state_->md5.finish();
   }
 
@@ -48,10 +54,58 @@ class Md5OfBody {
   struct State {  // held by the work under way
     Hasher md5{HashKind::md5};
     std::vector<std::byte> memory;
+    std::mutex mutex;
+    std::deque<ByteView> pieces;  // the first is being hashed while `running`
+    bool running = false;
+    size_t wanted = 0;
+    std::function<void()> resume;  // once at most `wanted` are left
+
+    static void submit(const std::shared_ptr<State>& state, BlockingPool& pool) {
+      pool.submit([state, &pool] {
+        if (state->work()) submit(state, pool);  // behind the other bodies that wait for a thread
+      });
+    }
+    // Whether there is more of it.
+    bool work() {
+      std::unique_lock lock(mutex);
+      for (size_t done = 0; done < kTurn && !pieces.empty(); ++done) {
+        const ByteView piece = pieces.front();
+        lock.unlock();
+        md5.update(piece);
+        lock.lock();
+        pieces.pop_front();
+        if (!resume || pieces.size() > wanted) continue;
+        const auto go_on = std::exchange(resume, nullptr);
+        lock.unlock();
+        go_on();
+        lock.lock();
+      }
+      return running = !pieces.empty();
+    }
   };
+
+  Task<void> until_left(size_t most) {
+    {
+      const std::lock_guard lock(state_->mutex);
+      if (state_->pieces.size() <= most) co_return;
+    }
+    std::function<void(std::function<void()>)> begin = [state = state_,
+                                                        most](std::function<void()> resume) {
+      {
+        const std::lock_guard lock(state->mutex);
+        if (state->pieces.size() > most) {
+          state->wanted = most;
+          state->resume = std::move(resume);
+          return;
+        }
+      }
+      resume();
+    };
+    co_await suspend(std::move(begin));
+  }
+
   BlockingPool* const pool_;
   std::shared_ptr<State> state_;
-  WorkAhead ahead_;
   const size_t piece_;
   size_t at_ = 0;
 };
@@ -121,15 +175,11 @@ Task<Result<Received>> receive(Call& call, uint64_t limit, std::string_view md5_
       co_return fail(Code::too_large, "body_too_large",
                      "The request body is too large; the limit is " + format_size(limit));
     const ByteView bytes = piece.first(count);
-    if (wants_md5) {
-      CO_TRY_VOID(co_await md5.add(bytes));
-    }
+    if (wants_md5) co_await md5.add(bytes);
     if (wants_crc) crc.update(bytes);
     CO_TRY_VOID(co_await writer->append(bytes));
   }
-  if (wants_md5) {
-    CO_TRY(received.md5, co_await md5.finish());
-  }
+  if (wants_md5) received.md5 = co_await md5.finish();
   received.crc64 = crc.value();
   CO_TRY_VOID(check_sums(request, md5_header, received.md5, received.crc64));
   CO_TRY(received.content, co_await writer->finish());

@@ -10,7 +10,8 @@
 namespace holdfast::store {
 namespace {
 
-constexpr uint64_t kStep = 1 << 20;  // checked at a time before it is sent
+constexpr uint64_t kStep = 4 << 20;   // checked at a time before it is sent
+constexpr uint64_t kPiece = 1 << 20;  // of an old content, read at a time
 
 class PieceContent final : public OpenContent {
  public:
@@ -117,7 +118,7 @@ Result<std::string_view> CheckedPiece::table() const {
 
 // Contents of the first format have one CRC-32 over the whole.
 Result<void> CheckedPiece::check_old() const {
-  std::vector<std::byte> buffer(std::min<uint64_t>(kStep, piece_.at.size));
+  std::vector<std::byte> buffer(std::min<uint64_t>(kPiece, piece_.at.size));
   uint32_t crc = 0;
   for (uint64_t at = 0; at < piece_.at.size;) {
     const std::span<std::byte> part(buffer.data(),
@@ -144,7 +145,8 @@ Result<uint64_t> CheckedPiece::passed(uint64_t offset, uint64_t size) const {
   }
   TRY(const std::string_view sums, table());
   const uint64_t at = offset - piece_.at.offset, first = at / kBlock;
-  const uint64_t last = std::min((at + size - 1) / kBlock, first + kStep / kBlock - 1);
+  const uint64_t step_end = (at / kStep + 1) * kStep;  // so that the next one is a whole one
+  const uint64_t last = (std::min(at + size, step_end) - 1) / kBlock;
   TRY(const auto bad, bad_block(piece_.fd->get(), piece_.at.size, sums, first, last));
   if (bad)
     return damage(bad->block * kBlock,
