@@ -17,7 +17,7 @@ import tempfile
 import time
 
 import rigs
-from blob_peers import Side, azurite, holdfast, minio, nginx
+from blob_peers import Side, Wire, azurite, holdfast, minio, nginx
 from lines import report
 
 SMALL = bool(os.environ.get("BENCH_SMALL"))
@@ -136,6 +136,25 @@ def put_256m(folder: pathlib.Path) -> None:
         report("blob", "put_256m", "MB/s", rows["holdfast"], "minio", rows["minio"])
 
 
+def put_256m_blocks(folder: pathlib.Path) -> None:
+    """As the stock clients upload it: in parts, each on disk when it is answered; one connection."""
+    body = memoryview(os.urandom(LARGE))
+    with holdfast(folder) as ours, minio(folder) as s3:
+        rows: dict[str, list[float]] = {}
+        for side in (ours, s3):
+            with Wire(side.address) as wire:
+                side.put_in_parts(wire, "first", body)
+        for round_ in range(ROUNDS):
+            for side in (ours, s3):
+                before, flushed = side.cpu(), flushes()
+                with Wire(side.address) as wire:
+                    begin = time.monotonic()
+                    side.put_in_parts(wire, f"large-{round_}", body)
+                    rows.setdefault(side.name, []).append(LARGE / 1e6 / (time.monotonic() - begin))
+                note(f"{side.name}: {(side.cpu() - before) / (LARGE / 1e9):.2f} CPU s/GB, {flushes() - flushed} disk flushes; {side.syncs}")
+        report("blob", "put_256m_blocks", "MB/s", rows["holdfast"], "minio", rows["minio"])
+
+
 def list_time(side: Side, queries: list[dict[str, str]]) -> float:
     """Milliseconds for one page of 5,000 names, however many requests the protocol needs."""
     host, port = side.address.split(":")
@@ -219,7 +238,7 @@ def memory(folder: pathlib.Path) -> None:
     report("blob", "memory_1000", "MiB", [thousand], "limit")
 
 
-LINES = {line.__name__: line for line in (get_4k, put_4k, get_256m, put_256m, list_5000, memory)}
+LINES = {line.__name__: line for line in (get_4k, put_4k, get_256m, put_256m, put_256m_blocks, list_5000, memory)}
 
 
 def main() -> None:

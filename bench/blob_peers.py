@@ -1,21 +1,58 @@
 """The sides of the blob bench, each with a way to sign a request: ours, Azurite, MinIO, nginx over plain files."""
+import base64
 import contextlib
 import datetime
 import hashlib
 import hmac
 import os
 import pathlib
+import re
 import resource
 import shutil
 import socket
 import time
 import urllib.parse
+import zlib
 from collections.abc import Iterator
 
 import rigs
 
 CONTAINER = "bench"
 VERSION = "2021-12-02"
+
+
+class Wire:
+    """One connection, one request after the other."""
+
+    def __init__(self, address: str):
+        host, port = address.split(":")
+        self.socket = socket.create_connection((host, int(port)))
+        self.answers = self.socket.makefile("rb")
+
+    def __enter__(self) -> "Wire":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.answers.close()
+        self.socket.close()
+
+    def ask(self, head: bytes, body: bytes | memoryview = b"") -> tuple[dict[str, str], bytes]:
+        """Headers (lower case) and body of an answer below 300."""
+        self.socket.sendall(head)
+        self.socket.sendall(body)
+        status, headers = self.answers.readline(), {}
+        while (line := self.answers.readline()) not in (b"\r\n", b""):
+            name, _, value = line.decode().partition(":")
+            headers[name.lower()] = value.strip()
+        answer = self.answers.read(int(headers.get("content-length", 0)))
+        while headers.get("transfer-encoding") == "chunked" and (size := int(self.answers.readline() or b"0", 16)):
+            answer += self.answers.read(size)
+            self.answers.readline()
+        if headers.get("transfer-encoding") == "chunked":
+            self.answers.readline()
+        if not status.split()[1:2] or not status.split()[1].startswith(b"2"):
+            raise SystemExit(f"{head[:120]!r}: {status!r} {answer[:300]!r}")
+        return headers, answer
 
 
 class Side:
@@ -35,6 +72,10 @@ class Side:
 
     def headers(self, method: str) -> list[str]:
         return []
+
+    def put_in_parts(self, wire: Wire, name: str, body: memoryview) -> None:
+        """As the side's stock client sends what is too large for one request."""
+        raise NotImplementedError
 
     def cpu(self) -> float:
         """Seconds of the server and its children so far."""
@@ -65,6 +106,16 @@ class AzureSide(Side):
     def headers(self, method: str) -> list[str]:
         return [f"x-ms-version: {VERSION}", *(["x-ms-blob-type: BlockBlob"] if method == "PUT" else [])]
 
+    def put_in_parts(self, wire: Wire, name: str, body: memoryview) -> None:
+        """azure-storage-blob: blocks of 4 MiB without a checksum, then their list."""
+        ids, size = [], 4 << 20
+        for at in range(0, len(body), size):
+            part = body[at:at + size]
+            ids.append(base64.b64encode(f"{at:032}".encode()).decode())
+            wire.ask(self.request("PUT", name, len(part), {"comp": "block", "blockid": ids[-1]}), part)
+        text = f"<?xml version='1.0' encoding='utf-8'?><BlockList>{''.join(f'<Latest>{one}</Latest>' for one in ids)}</BlockList>".encode()
+        wire.ask(self.request("PUT", name, len(text), {"comp": "blocklist"}), text)
+
 
 class S3Side(Side):
     """Presigned by Signature Version 4, body unsigned."""
@@ -78,16 +129,39 @@ class S3Side(Side):
         for word in (self.day, "us-east-1", "s3", "aws4_request"):
             key = hmac.digest(key, word.encode(), "sha256")
         self.signing_key = key
+        self.sums: dict[tuple[int, int], str] = {}
 
-    def sign(self, method: str, path: str, query: dict[str, str] | None = None) -> str:
+    def sign(self, method: str, path: str, query: dict[str, str] | None = None, headers: dict[str, str] | None = None) -> str:
+        signed = dict(sorted({"host": self.address, **(headers or {})}.items()))
+        names, lines = ";".join(signed), "".join(f"{name}:{value}\n" for name, value in signed.items())
         scope = f"{self.day}/us-east-1/s3/aws4_request"
         words = {**(query or {}), "X-Amz-Algorithm": "AWS4-HMAC-SHA256", "X-Amz-Credential": f"{self.KEY}/{scope}", "X-Amz-Date": self.now,
-                 "X-Amz-Expires": "40000", "X-Amz-SignedHeaders": "host"}
+                 "X-Amz-Expires": "40000", "X-Amz-SignedHeaders": names}
         line = "&".join(f"{key}={urllib.parse.quote(value, safe='')}" for key, value in sorted(words.items()))
         target = f"/{CONTAINER}/{path}" if path else f"/{CONTAINER}"
-        canonical = f"{method}\n{target}\n{line}\nhost:{self.address}\n\nhost\nUNSIGNED-PAYLOAD"
+        canonical = f"{method}\n{target}\n{line}\n{lines}\n{names}\nUNSIGNED-PAYLOAD"
         text = f"AWS4-HMAC-SHA256\n{self.now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
         return f"{target}?{line}&X-Amz-Signature={hmac.new(self.signing_key, text.encode(), 'sha256').hexdigest()}"
+
+    def with_headers(self, method: str, path: str, size: int, query: dict[str, str], headers: dict[str, str]) -> bytes:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return f"{method} {self.sign(method, path, query, headers)} HTTP/1.1\r\nHost: {self.address}\r\n{lines}Content-Length: {size}\r\n\r\n".encode()
+
+    def put_in_parts(self, wire: Wire, name: str, body: memoryview) -> None:
+        """boto3: a multipart upload of parts of 8 MiB, each with its CRC-32 (here made before: it is the client's)."""
+        size, parts = 8 << 20, []
+        begun = wire.ask(self.with_headers("POST", name, 0, {"uploads": ""}, {"x-amz-checksum-algorithm": "CRC32"}))[1]
+        upload = re.search(rb"<UploadId>([^<]+)</UploadId>", begun).group(1).decode()
+        for at in range(0, len(body), size):
+            part = body[at:at + size]
+            crc = self.sums.setdefault((len(body), at), base64.b64encode(zlib.crc32(part).to_bytes(4, "big")).decode())
+            query = {"partNumber": str(len(parts) + 1), "uploadId": upload}
+            answer = wire.ask(self.with_headers("PUT", name, len(part), query, {"x-amz-checksum-crc32": crc}), part)[0]
+            parts.append(f"<Part><ETag>{answer['etag']}</ETag><ChecksumCRC32>{crc}</ChecksumCRC32><PartNumber>{len(parts) + 1}</PartNumber></Part>")
+        text = f'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{"".join(parts)}</CompleteMultipartUpload>'.encode()
+        done = wire.ask(self.with_headers("POST", name, len(text), {"uploadId": upload}, {}), text)[1]
+        if b"<Error>" in done:
+            raise SystemExit(f"minio: {done[:300]!r}")
 
 
 class FileSide(Side):

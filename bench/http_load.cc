@@ -277,7 +277,7 @@ int main(int argc, char** argv) {
   }
   std::sort(all.nanos.begin(), all.nanos.end());
   std::printf(
-      "{\"requests\":%zu,\"rate\":%.1f,\"p50_us\":%.2f,\"p99_us\":%.2f,\"errors\":%llu,\"first_"
+      "{\"requests\":%zu,\"rate\":%.4f,\"p50_us\":%.2f,\"p99_us\":%.2f,\"errors\":%llu,\"first_"
       "error\":%d}\n",
       all.nanos.size(), static_cast<double>(all.nanos.size()) / elapsed,
       at_quantile(all.nanos, 0.5), at_quantile(all.nanos, 0.99),
