@@ -54,6 +54,10 @@ Result<blob::AccountSettings> parse_account(YamlMap& map, blob::AccountSettings 
   if (feed_kept.count() > 0 && feed_kept < std::chrono::hours(1))
     return std::unexpected(map.error_at("change-feed-retention", "must be 0s, or 1h at least"));
   otherwise.containers_kept = std::chrono::ceil<std::chrono::seconds>(kept);
+  TRY(const auto rehydration, map.duration_or("rehydration", otherwise.rehydration));
+  if (rehydration > std::chrono::hours(15))
+    return std::unexpected(map.error_at("rehydration", "must be at most 15h"));
+  otherwise.rehydration = std::chrono::ceil<std::chrono::seconds>(rehydration);
   return otherwise;
 }
 

@@ -33,6 +33,7 @@ json::array actions_of(const blob::LifecycleRule& rule) {
        {std::pair("blob", rule.base), {"snapshot", rule.snapshot}, {"version", rule.version}}) {
     for (const auto& [action, age] : {std::pair(blob::LifecycleAction::cool, actions.cool),
                                       {blob::LifecycleAction::cold, actions.cold},
+                                      {blob::LifecycleAction::archive, actions.archive},
                                       {blob::LifecycleAction::remove, actions.remove}}) {
       if (!age.wanted()) continue;
       out.push_back(json::value(std::string(part) + ": " + std::string(to_string(action)) +

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "blob/http/service.h"
 #include "blob/pending_copies.h"
+#include "blob/tiers.h"
 #include "care.h"
 #include "config.h"
 #include "console/console.h"
@@ -104,6 +105,7 @@ Result<void> run(const HubConfig& config) {
 
   blob::Sources sources(config.copy_sources, config.copy_limits);
   blob::PendingCopies copies(*blobs, sources);
+  blob::Tiers tiers(*blobs);
   http::Router blob_router = blob::make_router();
   console::HubView view;
   view.version = kVersion;
@@ -166,6 +168,7 @@ Result<void> run(const HubConfig& config) {
   group.spawn(runtime.next_executor(), "scrub", care.scrub());
   for (unsigned slot = 0; slot < copies.slots(); ++slot)
     group.spawn(runtime.next_executor(), "copies", copies.work(slot));
+  group.spawn(runtime.next_executor(), "tiers", tiers.run());
   if (config.lifecycle_every.count() > 0)
     group.spawn(runtime.next_executor(), "lifecycle", lifecycle.run(config.lifecycle_every));
   const std::string http = doors.http(), https = doors.https(), mqtt = iot->address();

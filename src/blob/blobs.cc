@@ -4,16 +4,20 @@
 
 #include "blob/history.h"
 #include "blob/kept.h"
+#include "blob/pages.h"
 #include "blob/retention.h"
 #include "blob/sql_blob_sql.h"
 #include "blob/sql_copies_sql.h"
 #include "blob/sql_history_sql.h"
 #include "blob/sql_operations_sql.h"
+#include "blob/sql_overwrites_sql.h"
 #include "blob/sql_pages_sql.h"
+#include "blob/sql_rehydration_sql.h"
 #include "blob/sql_retention_sql.h"
 #include "blob/sql_service_sql.h"
 #include "blob/sql_tags_sql.h"
 #include "blob/tell.h"
+#include "blob/tiers.h"
 #include "events/outbox.h"
 #include "store/database/few_rows.h"
 
@@ -23,10 +27,11 @@ using store::Tx;
 
 Result<std::unique_ptr<Blobs>> Blobs::open(store::Database& database, store::ObjectStore& objects,
                                            const Clock& clock) {
-  const store::Migration migrations[] = {{1, k_sql_blob_sql},       {2, k_sql_service_sql},
-                                         {3, k_sql_operations_sql}, {4, k_sql_tags_sql},
-                                         {5, k_sql_pages_sql},      {6, k_sql_history_sql},
-                                         {7, k_sql_retention_sql},  {8, k_sql_copies_sql}};
+  const store::Migration migrations[] = {{1, k_sql_blob_sql},        {2, k_sql_service_sql},
+                                         {3, k_sql_operations_sql},  {4, k_sql_tags_sql},
+                                         {5, k_sql_pages_sql},       {6, k_sql_history_sql},
+                                         {7, k_sql_retention_sql},   {8, k_sql_copies_sql},
+                                         {9, k_sql_rehydration_sql}, {10, k_sql_overwrites_sql}};
   TRY_VOID(database.migrate("blob", migrations));
   TRY_VOID(events::migrate(database));
   return std::unique_ptr<Blobs>(new Blobs(database, objects, clock));
@@ -65,6 +70,7 @@ Result<Info> Blobs::replace(Tx& tx, const FoundContainer& in, const std::string&
   if (there) old = there->info;
   TRY_VOID(check_change(conditions, old, Write::replace, clock_.now()));
   if (old) TRY_VOID(check_mutable(*old, clock_.now()));
+  if (old) TRY_VOID(check_online(*old));
   Info info;
   info.name = name;
   info.size = size;
@@ -95,6 +101,7 @@ Result<Info> Blobs::replace(Tx& tx, const FoundContainer& in, const std::string&
     TRY(info.version, free_time(tx, in.id, name, info.modified, {}));
   }
   TRY_VOID(save_blob(tx, in.id, content, info));
+  if (info.type == BlobType::page) TRY_VOID(note_overwrite(tx, in.id, name));
   TRY_VOID(drop_blocks(tx, objects_, in.id, name));
   const Change change{Change::created, api, old ? &*old : nullptr};
   TRY_VOID(tell(tx, *this, BlobKey(in.account, in.info.name, name), change, info, conditions));
@@ -128,6 +135,10 @@ Task<Result<Info>> Blobs::blob(BlobKey key, Conditions conditions) {
     TRY(FoundBlob there, find_for_read(tx, key, clock_.now()));
     TRY_VOID(check_read(conditions, there.info));
     TRY_VOID(may_read(there.info.lease, conditions.lease_id, clock_.now(), Leased::blob));
+    if (there.info.tier == kArchive) {
+      TRY(const int64_t container, find_container_id(tx, key.account, key.container));
+      TRY_VOID(note_rehydration(tx, container, there.info));
+    }
     return std::move(there.info);
   };
   co_return co_await store::read_few(database_, std::move(work));
@@ -140,7 +151,9 @@ Task<Result<void>> Blobs::may_replace(BlobKey key, Conditions conditions) {
     std::optional<Info> old;
     if (there) old = std::move(there->info);
     TRY_VOID(check_change(conditions, old, Write::replace, clock_.now()));
-    return old ? check_mutable(*old, clock_.now()) : Result<void>();
+    if (!old) return {};
+    TRY_VOID(check_mutable(*old, clock_.now()));
+    return check_online(*old);
   };
   co_return co_await store::read_few(database_, std::move(work));
 }
@@ -151,6 +164,7 @@ Task<Result<OpenBlob>> Blobs::open_blob(BlobKey key, Conditions conditions, Rang
     TRY(FoundBlob there, find_for_read(tx, key, clock_.now()));
     TRY_VOID(check_read(conditions, there.info));
     TRY_VOID(may_read(there.info.lease, conditions.lease_id, clock_.now(), Leased::blob));
+    TRY_VOID(check_online(there.info));
     OpenBlob open;
     TRY(open.content, open_content(tx, objects_, there, wanted));
     open.info = std::move(there.info);
@@ -173,6 +187,7 @@ Task<Result<Info>> Blobs::set_properties(BlobKey key, std::optional<Pairs> heade
     if (!there) return blob_not_found(key);
     TRY_VOID(check_change(conditions, there->info, Write::change, clock_.now()));
     TRY_VOID(check_mutable(there->info, clock_.now()));
+    TRY_VOID(check_online(there->info));
     Info info = std::move(there->info);
     if (headers) info.headers = *headers;
     if (metadata && settings(key.account).versioning) {

@@ -61,12 +61,11 @@ class Blobs {
                                       Conditions conditions, AppendConditions where);
   Task<Result<Info>> seal(BlobKey key, Conditions conditions, AppendConditions where);
   // The content of `from` becomes that of `to` too; no byte is copied. What `wanted` leaves empty
-  // is the source's. Also not_found "copy_source_not_found"; precondition_failed
-  // "source_condition_not_met".
+  // is the source's; one of the archive becomes such a one on its way to the tier. Also not_found
+  // "copy_source_not_found"; precondition_failed "source_condition_not_met".
   Task<Result<Info>> copy_blob(BlobKey to, BlobKey from, NewBlob wanted, Conditions conditions,
                                Conditions source_conditions);
   Task<Result<Info>> set_tags(BlobKey key, Pairs tags, Conditions conditions);
-  Task<Result<Info>> set_tier(BlobKey key, std::string tier, Conditions conditions);
   // Reasons of apply(). The state after it; an ETag stays as it is.
   Task<Result<Info>> lease_blob(BlobKey key, LeaseRequest request, Conditions conditions);
   Task<Result<Info>> lease_container(std::string account, std::string name, LeaseRequest request,

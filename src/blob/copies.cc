@@ -1,6 +1,7 @@
 #include "blob/blobs.h"
 #include "blob/kept.h"
 #include "blob/tell.h"
+#include "blob/tiers.h"
 
 namespace holdfast::blob {
 namespace {
@@ -78,6 +79,9 @@ Task<Result<Info>> Blobs::copy_blob(BlobKey to, BlobKey from, NewBlob wanted, Co
       return fail(Code::precondition_failed, "source_condition_not_met",
                   "The source condition specified using HTTP conditional header(s) is not met.");
     }
+    const bool archived = source->info.tier == kArchive;
+    if (archived && (wanted.from_archive == NewBlob::never || wanted.tier == kArchive))
+      TRY_VOID(check_online(source->info));
     // Before the target is replaced: it may be the source itself.
     TRY(const Making making, read_making(tx, source_in->id, from.name, kept_at(source->info)));
     TRY_VOID(objects_.retain(tx, source->content));
@@ -87,9 +91,15 @@ Task<Result<Info>> Blobs::copy_blob(BlobKey to, BlobKey from, NewBlob wanted, Co
     made.sequence = source->info.sequence;
     if (made.headers.empty()) made.headers = source->info.headers;
     if (made.metadata.empty()) made.metadata = source->info.metadata;
+    if (archived) made.tier = kArchive;
     TRY(Info info,
         replace(tx, in, to.name, source->content, source->info.size, made, conditions, "CopyBlob"));
     TRY_VOID(write_making(tx, in.id, to.name, making));
+    if (!archived) return info;
+    const bool high = wanted.from_archive == NewBlob::high;
+    const auto wait = high ? std::chrono::seconds(0) : settings(to.account).rehydration;
+    const Rehydration way{wanted.tier.empty() ? "Hot" : wanted.tier, high};
+    TRY_VOID(begin_rehydration(tx, in.id, info, way, clock_.now() + wait));
     return info;
   };
   auto done = co_await database_.write(std::move(work));
@@ -106,24 +116,6 @@ Task<Result<Info>> Blobs::set_tags(BlobKey key, Pairs tags, Conditions condition
     there->info.tags = tags;
     TRY_VOID(save_labels(tx, in.id, *there));
     const Change change{Change::properties, "SetBlobTags", {}};
-    TRY_VOID(tell(tx, *this, key, change, there->info, conditions));
-    return std::move(there->info);
-  };
-  co_return co_await database_.write(std::move(work));
-}
-
-Task<Result<Info>> Blobs::set_tier(BlobKey key, std::string tier, Conditions conditions) {
-  auto work = [this, key, tier, conditions](Tx& tx) -> Result<Info> {
-    TRY(const FoundContainer in, find_container(tx, key.account, key.container));
-    TRY(auto there, find_blob(tx, in.id, key, clock_.now()));
-    if (!there) return blob_not_found(key);
-    TRY_VOID(check_change(conditions, there->info, Write::change, clock_.now()));
-    if (there->info.type != BlobType::block) return wrong_type();
-    const Info before = there->info;
-    there->info.tier = tier;
-    there->info.tier_changed = clock_.now();
-    TRY_VOID(save_labels(tx, in.id, *there));
-    const Change change{Change::tier_changed, "SetBlobTier", &before};
     TRY_VOID(tell(tx, *this, key, change, there->info, conditions));
     return std::move(there->info);
   };

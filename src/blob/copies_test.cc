@@ -7,6 +7,7 @@
 #include "blob/pending_copies.h"
 #include "blob/retention.h"
 #include "blob/testing.h"
+#include "blob/tiers.h"
 #include "net/http/testing.h"
 #include "net/task_group.h"
 
@@ -319,7 +320,7 @@ TEST_F(PendingCopiesTest, NobodyElseChangesIt) {
            reason_of(put_list("x", {})), reason_of(delete_blob("x")),
            reason_of(run_task(blobs->set_properties(key("x"), Pairs(), std::nullopt, {}))),
            reason_of(run_task(blobs->set_tags(key("x"), {}, {}))),
-           reason_of(run_task(blobs->set_tier(key("x"), "Cool", {}))),
+           reason_of(run_task(Tiers(*blobs).set(key("x"), "Cool", {}))),
            reason_of(run_task(blobs->may_replace(key("x"), {}))),
            reason_of(run_task(blobs->copy_blob(key("x"), key("x"), {}, {}, {}))),
            reason_of(run_task(history.snapshot(key("x"), std::nullopt, {}))),

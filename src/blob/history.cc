@@ -3,6 +3,7 @@
 #include "blob/kept.h"
 #include "blob/retention.h"
 #include "blob/tell.h"
+#include "blob/tiers.h"
 
 namespace holdfast::blob {
 
@@ -18,6 +19,7 @@ Task<Result<Info>> History::snapshot(BlobKey key, std::optional<Pairs> metadata,
     TRY_VOID(check_write(conditions, there->info, Write::change));
     TRY_VOID(may_read(there->info.lease, conditions.lease_id, now, Leased::blob));
     TRY_VOID(check_no_copy(there->info));
+    TRY_VOID(check_online(there->info));
     if (metadata) {  // then it is another thing than the blob was
       there->info.metadata = *metadata;
       there->info.modified = now;

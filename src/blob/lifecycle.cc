@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "blob/history.h"
 #include "blob/rows.h"
+#include "blob/tiers.h"
 
 namespace holdfast::blob {
 namespace {
@@ -106,8 +107,11 @@ Task<Result<bool>> Lifecycle::apply(const LifecycleStep& step, LifecycleReport& 
     const auto removed = co_await history.remove(std::move(key), std::move(conditions), {});
     if (!removed) done = std::unexpected(removed.error());
   } else {
-    const char* tier = step.action == LifecycleAction::cold ? "Cold" : "Cool";
-    const auto set = co_await blobs_.set_tier(std::move(key), tier, std::move(conditions));
+    const char* tier = step.action == LifecycleAction::archive ? "Archive"
+                       : step.action == LifecycleAction::cold  ? "Cold"
+                                                               : "Cool";
+    Tiers tiers(blobs_);
+    const auto set = co_await tiers.set(std::move(key), tier, std::move(conditions));
     if (!set) done = std::unexpected(set.error());
   }
   if (done) {

@@ -17,7 +17,7 @@ struct LifecycleAge {
   bool wanted() const { return modified || created; }
 };
 struct LifecycleActions {
-  LifecycleAge cool, cold, remove;
+  LifecycleAge cool, cold, archive, remove;
 };
 struct LifecycleRule {
   std::string name;
@@ -33,7 +33,7 @@ using LifecycleRules = std::vector<LifecycleRule>;
 // for is refused. invalid_argument with the place.
 Result<LifecycleRules> parse_lifecycle(YamlMap& map);
 
-enum class LifecycleAction { cool, cold, remove };
+enum class LifecycleAction { cool, cold, archive, remove };
 std::string_view to_string(LifecycleAction action);
 struct LifecycleStep {
   LifecycleAction action{};

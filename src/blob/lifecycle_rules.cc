@@ -42,11 +42,12 @@ Result<LifecycleAge> age_of(YamlMap& actions, const char* name, Part part) {
 Result<LifecycleActions> actions_of(YamlMap& all, const char* name, Part part) {
   LifecycleActions actions;
   TRY(YamlMap map, all.map(name));
-  for (const char* other : {"tierToArchive", "tierToHot", "enableAutoTierToHotFromCool"}) {
+  for (const char* other : {"tierToHot", "enableAutoTierToHotFromCool"}) {
     if (map.has(other)) return std::unexpected(map.error_at(other, "is not offered"));
   }
   TRY(actions.cool, age_of(map, "tierToCool", part));
   TRY(actions.cold, age_of(map, "tierToCold", part));
+  TRY(actions.archive, age_of(map, "tierToArchive", part));
   TRY(actions.remove, age_of(map, "delete", part));
   TRY_VOID(map.finish());
   return actions;
@@ -102,7 +103,7 @@ Result<LifecycleRule> parse_rule(YamlMap& map) {
   TRY_VOID(map.finish());
   bool any = false, tiers = false;
   for (const LifecycleActions* of : {&rule.base, &rule.snapshot, &rule.version}) {
-    tiers = tiers || of->cool.wanted() || of->cold.wanted();
+    tiers = tiers || of->cool.wanted() || of->cold.wanted() || of->archive.wanted();
     any = any || tiers || of->remove.wanted();
   }
   if (!any) return std::unexpected(map.error_at("definition", "wants no action"));
@@ -131,15 +132,16 @@ bool matches(const LifecycleRule& rule, const std::string& path, const Info& inf
 }
 
 int rank_of(std::string_view tier) {
-  return tier == "Cold" ? 2 : tier == "Cool" ? 1 : 0;
+  return tier == "Archive" ? 3 : tier == "Cold" ? 2 : tier == "Cool" ? 1 : 0;
 }
 
 }  // namespace
 
 std::string_view to_string(LifecycleAction action) {
-  return action == LifecycleAction::cool   ? "tierToCool"
-         : action == LifecycleAction::cold ? "tierToCold"
-                                           : "delete";
+  return action == LifecycleAction::cool      ? "tierToCool"
+         : action == LifecycleAction::cold    ? "tierToCold"
+         : action == LifecycleAction::archive ? "tierToArchive"
+                                              : "delete";
 }
 
 Result<LifecycleRules> parse_lifecycle(YamlMap& map) {
@@ -181,6 +183,7 @@ std::optional<LifecycleStep> lifecycle_step(const LifecycleRules& rules,
     };
     take(actions.cool, LifecycleAction::cool);
     take(actions.cold, LifecycleAction::cold);
+    take(actions.archive, LifecycleAction::archive);
     take(actions.remove, LifecycleAction::remove);
   }
   if (best) {

@@ -74,6 +74,19 @@ TEST_F(Aging, WhatIsOldCoolsAndGoes) {
   EXPECT_EQ(bytes("a"), "blob_not_found");
 }
 
+TEST_F(Aging, WhatIsArchivedStaysThere) {
+  use(policy(rule(
+      R"({"baseBlob":{"tierToCool":{"daysAfterModificationGreaterThan":1},"tierToArchive":{"daysAfterModificationGreaterThan":5},"delete":{"daysAfterModificationGreaterThan":9}}})")));
+  ASSERT_TRUE(put_blob("a", "1"));
+  clock.advance(days(6));
+  EXPECT_EQ(pass(), "a tierToArchive ");
+  EXPECT_EQ(info("a")->tier, "Archive");
+  clock.advance(days(1));
+  EXPECT_EQ(pass(), "") << "to cool it would be to rehydrate it";
+  clock.advance(days(3));
+  EXPECT_EQ(pass(), "a delete ");
+}
+
 TEST_F(Aging, OfPrefixesAndTagsAlone) {
   const std::string remove = R"({"baseBlob":{"delete":{"daysAfterModificationGreaterThan":1}}})";
   make_container("logs");
@@ -154,8 +167,7 @@ TEST(LifecycleRules, AreReadStrictly) {
             "number"},
            {policy(rule(R"({"baseBlob":{"delete":{"daysAfterLastAccessTimeGreaterThan":1}}})")),
             "not offered"},
-           {policy(
-                rule(R"({"baseBlob":{"tierToArchive":{"daysAfterModificationGreaterThan":1}}})")),
+           {policy(rule(R"({"baseBlob":{"tierToHot":{"daysAfterModificationGreaterThan":1}}})")),
             "not offered"},
            {policy(rule(R"({"snapshot":{"delete":{"daysAfterModificationGreaterThan":1}}})")),
             "not a known key"},

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "blob/kept.h"
+#include "blob/tiers.h"
 
 namespace holdfast::blob {
 namespace {
@@ -95,6 +96,7 @@ class Lister {
       more = !jump_.empty();
       from_ = Position{jump_, 0};
     }
+    for (Info& info : page_.items) TRY_VOID(note_rehydration(tx_, container_, info));
     return std::move(page_);
   }
 

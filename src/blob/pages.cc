@@ -35,6 +35,13 @@ Result<void> check_sequence(const PageConditions& wanted, int64_t sequence) {
 
 }  // namespace
 
+Result<void> note_overwrite(Tx& tx, int64_t container, std::string_view name) {
+  TRY_VOID(
+      tx.run("UPDATE blob_history SET overwrites = overwrites + 1 WHERE container = ? AND name = ?",
+             {container, name}));
+  return {};
+}
+
 Task<Result<Info>> PageBlobs::create(BlobKey key, uint64_t size, NewBlob wanted,
                                      Conditions conditions) {
   auto work = [this, key, size, wanted, conditions](Tx& tx) -> Result<Info> {
@@ -106,6 +113,20 @@ Task<Result<Info>> PageBlobs::change(BlobKey key, PageChange change, Conditions 
 
 namespace {
 
+// nullopt: of the blob itself.
+Result<int64_t> overwrites_since(Tx& tx, int64_t container, std::string_view name,
+                                 std::optional<WallTime> kept) {
+  int64_t count = 0;
+  if (!kept) return count;
+  TRY_VOID(
+      tx.each("SELECT overwrites FROM blob_history WHERE container = ? AND name = ? AND at = ?",
+              {container, name, nanos(*kept)}, [&](const store::Row& row) {
+                count = row.integer(0);
+                return false;
+              }));
+  return count;
+}
+
 Result<ContentId> map_of_snapshot(Tx& tx, const Found& found, WallTime at, WallTime now) {
   BlobKey key("", "", found.blob.info.name);
   key.snapshot = at;
@@ -117,7 +138,10 @@ Result<ContentId> map_of_snapshot(Tx& tx, const Found& found, WallTime at, WallT
   if (!there)
     return fail(Code::conflict, "previous_snapshot_not_found",
                 "The previous snapshot is not found.");
-  if (there->info.type != BlobType::page)
+  TRY(const int64_t before, overwrites_since(tx, found.container, key.name, at));
+  TRY(const int64_t after,
+      overwrites_since(tx, found.container, key.name, kept_at(found.blob.info)));
+  if (there->info.type != BlobType::page || before != after)
     return fail(Code::conflict, "blob_overwritten",
                 "The blob has been recreated since the previous snapshot was taken.");
   return there->content;

@@ -24,6 +24,9 @@ struct PageRanges {
   store::page_map::Stretches written;
 };
 
+// The pages of this name are others from now on than those of its snapshots.
+Result<void> note_overwrite(store::Tx& tx, int64_t container, std::string_view name);
+
 // Common failures: those of Blobs, and conflict "invalid_blob_type". Sizes and ranges must be whole
 // pages; the caller has seen to that.
 class PageBlobs {

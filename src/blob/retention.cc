@@ -3,6 +3,7 @@
 #include "blob/kept.h"
 #include "blob/pending_rows.h"
 #include "blob/tell.h"
+#include "blob/tiers.h"
 
 namespace holdfast::blob {
 namespace {
@@ -66,6 +67,7 @@ Task<Result<Info>> Retention::set_expiry(BlobKey key, Expiry expiry, Conditions 
     TRY_VOID(check_mutable(info, now));
     TRY_VOID(may_write(info.lease, conditions.lease_id, now, Leased::blob));
     TRY_VOID(check_no_copy(info));
+    TRY_VOID(check_online(info));
     TRY(info.expiry, expiry_at(expiry, now, info.created));
     info.modified = now;
     info.etag = blobs_.next_etag();

@@ -14,6 +14,7 @@ struct AccountSettings {
   bool events = false;                      // somebody listens to what happens here
   bool change_feed = false;
   std::chrono::seconds change_feed_kept{0};  // 0: for good
+  std::chrono::seconds rehydration{60};      // what a standard one takes
 };
 using SettingsOf = std::function<AccountSettings(std::string_view account)>;
 // A service's properties as a document, and what of it is for the domain.

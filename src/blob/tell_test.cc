@@ -5,6 +5,7 @@
 #include "blob/history.h"
 #include "blob/pages.h"
 #include "blob/testing.h"
+#include "blob/tiers.h"
 #include "events/outbox.h"
 
 namespace holdfast::blob {
@@ -56,7 +57,7 @@ TEST(Tell, EachChangeIsToldOnceInOrder) {
   ASSERT_TRUE(rig.put_list("b", {{BlockRef::latest, "AAAA"}}));
   ASSERT_TRUE(run_task(rig.blobs->copy_blob(rig.key("c"), rig.key("a"), {}, {}, {})));
   ASSERT_TRUE(run_task(pages.create(rig.key("p"), 512, {}, {})));
-  ASSERT_TRUE(run_task(rig.blobs->set_tier(rig.key("a"), "Cool", {})));
+  ASSERT_TRUE(run_task(Tiers(*rig.blobs).set(rig.key("a"), "Cool", {})));
   ASSERT_TRUE(run_task(rig.blobs->set_tags(rig.key("a"), {{"k", "v"}}, {})));
   ASSERT_TRUE(run_task(rig.blobs->set_properties(rig.key("a"), std::nullopt, Pairs{}, {})));
   ASSERT_TRUE(run_task(history.snapshot(rig.key("a"), std::nullopt, {})));
@@ -78,7 +79,7 @@ TEST(Tell, AnEventHasWhatAskedAndWhatItMade) {
   ToldBlobs rig;
   const auto made = rig.put_blob("ä b/\"c\"", "12345", asked(), {{"Content-Type", "text/plain"}});
   ASSERT_TRUE(made);
-  ASSERT_TRUE(run_task(rig.blobs->set_tier(rig.key("ä b/\"c\""), "Cool", asked())));
+  ASSERT_TRUE(run_task(Tiers(*rig.blobs).set(rig.key("ä b/\"c\""), "Cool", asked())));
   const auto told = rig.told();
   ASSERT_EQ(told.size(), 2u);
   EXPECT_EQ(told[0].account, "site1");

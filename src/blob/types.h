@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "blob/immutability.h"
 #include "blob/lease.h"
 #include "blob/settings.h"
 
@@ -27,13 +28,9 @@ struct Range {  // of bytes, inclusive
   uint64_t first = 0, last = UINT64_MAX;
 };
 
-// Until when nothing of a blob may change.
-struct Immutability {
-  enum Mode { none, unlocked, locked } mode = none;
-  WallTime until;
-  bool hold = false;  // a legal hold: until it is lifted
-
-  bool protects(WallTime now) const { return hold || (mode != none && until > now); }
+struct Rehydration {  // of an archived blob
+  std::string to;     // the tier; "": none is under way
+  bool high = false;  // its priority
 };
 
 struct Info {  // of a container or a blob
@@ -55,6 +52,7 @@ struct Info {  // of a container or a blob
   Pairs tags;
   std::string tier;  // "": the account's own, Hot
   WallTime tier_changed;
+  Rehydration rehydration;
   WallTime snapshot, version;  // its time and its id; WallTime(): none
   bool current = true;         // not a previous version
   bool versions_only = false;  // there is no blob of this name any more
@@ -83,6 +81,7 @@ struct NewBlob {
   Immutability immutability;
   Pairs copy, tags;
   std::string tier;
+  enum FromArchive { never, standard, high } from_archive = never;  // a copy of an archived blob
 };
 
 struct Appended {

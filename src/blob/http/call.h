@@ -62,6 +62,10 @@ Result<Conditions> source_conditions_of(const http::Request& request);
 Result<Pairs> tags_of(const http::Request& request);
 // x-ms-access-tier, "" where absent; invalid_argument "invalid_header".
 Result<std::string> tier_of(const http::Request& request);
+// x-ms-rehydrate-priority; invalid_argument "invalid_header".
+Result<bool> high_priority_of(const http::Request& request);
+// x-ms-archive-status: "rehydrate-pending-to-hot".
+std::string archive_status(const Rehydration& rehydration);
 // x-ms-meta-*; invalid_argument "metadata_too_large" over 8 KiB, "invalid_metadata" on a name that
 // is no C# identifier or a value that is not ASCII.
 Result<Pairs> metadata_of(const http::Request& request);

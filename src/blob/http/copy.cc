@@ -193,6 +193,10 @@ Answer copy_blob(Call& call) {
   } else {
     wanted.copy = done_copy(call, there.size);
   }
+  if (kind == Kind::copy) {
+    CO_TRY(const bool high, high_priority_of(request));
+    wanted.from_archive = high ? NewBlob::high : NewBlob::standard;
+  }
   CO_TRY_VOID(co_await check_source_sums(call, *source, source_conditions));
   CO_TRY(const Info info, co_await call.blobs.copy_blob(call.key(), *source, std::move(wanted),
                                                         conditions, source_conditions));

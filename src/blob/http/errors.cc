@@ -46,6 +46,8 @@ constexpr Row kByReason[] = {
     {"max_blob_size", 412, "MaxBlobSizeConditionNotMet"},
     {"sequence_number", 412, "SequenceNumberConditionNotMet"},
     {"invalid_page_range", 416, "InvalidPageRange"},
+    {"blob_archived", 409, "BlobArchived"},
+    {"blob_rehydrating", 409, "BlobBeingRehydrated"},
     {"tier_not_for_type", 400, "AccessTierNotSupportedForBlobType"},
     {"previous_snapshot_not_found", 409, "PreviousSnapshotNotFound"},
     {"previous_snapshot_newer", 400, "PreviousSnapshotCannotBeNewer"},

@@ -64,6 +64,10 @@ void add_properties(std::string& out, const Info& info, const Shown& shown, Wall
     out += "<AccessTier>Hot</AccessTier><AccessTierInferred>true</AccessTierInferred>";
   else
     add_element(out, "AccessTier", info.tier);
+  if (!info.rehydration.to.empty()) {
+    add_element(out, "ArchiveStatus", archive_status(info.rehydration));
+    add_element(out, "RehydratePriority", info.rehydration.high ? "High" : "Standard");
+  }
   add_lease(out, info.lease, now);
   if (!info.tags.empty()) add_element(out, "TagCount", std::to_string(info.tags.size()));
   if (shown.copy && !info.copy.empty()) {

@@ -82,6 +82,9 @@ Answer head_blob(Call& call) {
     response.header("x-ms-access-tier", info.tier)
         .header("x-ms-access-tier-change-time", format_http_date(info.tier_changed));
   }
+  if (!info.rehydration.to.empty())
+    response.header("x-ms-archive-status", archive_status(info.rehydration))
+        .header("x-ms-rehydrate-priority", info.rehydration.high ? "High" : "Standard");
   for (const auto& [name, value] : call.overrides) response.header(name, value);
   response.announced_length = info.size;
   co_return response;

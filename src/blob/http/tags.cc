@@ -1,12 +1,13 @@
 #include "blob/http/history.h"
 #include "blob/http/operations.h"
 #include "blob/http/xml.h"
+#include "blob/tiers.h"
 
 namespace holdfast::blob {
 namespace {
 
 constexpr uint64_t kTagsLimit = 64 << 10;
-constexpr std::string_view kTiers[] = {"Hot", "Cool", "Cold"};
+constexpr std::string_view kTiers[] = {"Hot", "Cool", "Cold", kArchive};
 
 }  // namespace
 
@@ -34,7 +35,19 @@ Result<std::string> tier_of(const http::Request& request) {
     if (equal_ignore_case(tier, known)) return std::string(known);
   }
   return fail(Code::invalid_argument, "invalid_header",
-              "x-ms-access-tier is Hot, Cool or Cold on this server");
+              "x-ms-access-tier is Hot, Cool, Cold or Archive on this server");
+}
+
+Result<bool> high_priority_of(const http::Request& request) {
+  const std::string_view priority = request.headers.get_or("x-ms-rehydrate-priority", "");
+  if (priority.empty() || equal_ignore_case(priority, "Standard")) return false;
+  if (equal_ignore_case(priority, "High")) return true;
+  return fail(Code::invalid_argument, "invalid_header",
+              "x-ms-rehydrate-priority is Standard or High");
+}
+
+std::string archive_status(const Rehydration& rehydration) {
+  return "rehydrate-pending-to-" + lower(rehydration.to);
 }
 
 Answer get_blob_tags(Call& call) {
@@ -63,8 +76,10 @@ Answer set_blob_tier(Call& call) {
   CO_TRY(std::string tier, tier_of(call.request));
   if (tier.empty())
     co_return fail(Code::invalid_argument, "missing_header", "x-ms-access-tier is required");
-  CO_TRY_VOID(co_await call.blobs.set_tier(std::move(key), std::move(tier), conditions));
-  co_return http::Response(200);
+  CO_TRY(const bool high, high_priority_of(call.request));
+  Tiers tiers(call.blobs);
+  CO_TRY(const Info info, co_await tiers.set(std::move(key), std::move(tier), conditions, high));
+  co_return http::Response(info.rehydration.to.empty() ? 200 : 202);
 }
 
 }  // namespace holdfast::blob

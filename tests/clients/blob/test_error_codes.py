@@ -173,12 +173,25 @@ def test_a_snapshot_of_what_was_overwritten(account, container):
     container.upload_blob("disk", bytes(512), blob_type="PageBlob", overwrite=True)
     answer = send(account, "GET", f"/tests/disk?comp=pagelist&prevsnapshot={taken.replace(':', '%3A')}")
     assert (answer.status, answer.code) == (409, "BlobOverwritten")
+    pages = container.get_blob_client("disk")
+    first = pages.create_snapshot()["snapshot"]
+    pages.upload_page(b"x" * 512, 0, 512)
+    second = pages.create_snapshot()["snapshot"]
+    pages.create_page_blob(512)
+    overwritten = lambda since, of="": send(account, "GET", f"/tests/disk?comp=pagelist&prevsnapshot={since.replace(':', '%3A')}{of}").code
+    assert [overwritten(since) for since in (first, second)] == ["BlobOverwritten"] * 2
+    between = container.get_blob_client("disk", snapshot=second).get_page_ranges(previous_snapshot_diff=first)
+    assert between == ([{"start": 0, "end": 511}], [])
+    pages.start_copy_from_url(container.get_blob_client("disk", snapshot=second).url)
+    third = pages.create_snapshot()["snapshot"]
+    assert overwritten(second, "&snapshot=" + third.replace(":", "%3A")) == "BlobOverwritten"
+    assert pages.get_page_ranges(previous_snapshot_diff=third) == ([], [])
 
 
 ELSEWHERE = {  # code: the test that asks for it
     "AllSubRequestsMustBeOfSameType": "test_batch.py", "AuthenticationFailed": "test_sas.py", "AuthorizationPermissionMismatch": "test_sas.py",
     "AuthorizationProtocolMismatch": "test_sas.py", "AuthorizationResourceTypeMismatch": "test_sas.py", "AuthorizationServiceMismatch": "test_sas.py",
-    "AuthorizationSourceIPMismatch": "test_sas.py", "BlobOverwritten": "test_error_codes.py", "BlobSnapshotNotSoftDeleted": "test_versions.py",
+    "AuthorizationSourceIPMismatch": "test_sas.py", "BlobArchived": "test_archive.py", "BlobBeingRehydrated": "test_archive.py", "BlobOverwritten": "test_error_codes.py", "BlobSnapshotNotSoftDeleted": "test_versions.py",
     "BlockCountExceedsLimit": "test_append.py", "CopyIdMismatch": "test_pending_copy.py", "CorsPreflightFailure": "test_doors.py",
     "ExceedsMaxBatchRequestCount": "test_batch.py", "ImmutabilityPolicyDeleteOnLockedPolicy": "test_retention.py",
     "InsufficientAccountPermissions": "test_doors.py", "InsufficientStorage": "test_damage.py", "InternalError": "test_damage.py",
