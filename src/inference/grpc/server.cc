@@ -44,9 +44,8 @@ void GrpcServer::State::serve() {
 
 GrpcServer::State::~State() {
   server.reset();
-  if (!door.queue) return;
+  if (threads.empty()) return;  // it never served, and nothing is in the queue
   door.queue->Shutdown();
-  if (threads.empty()) grpc_door::pass_events(*door.queue);
   for (std::thread& thread : threads) thread.join();
 }
 
