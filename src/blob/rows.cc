@@ -1,5 +1,6 @@
 #include "blob/rows.h"
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
@@ -10,7 +11,20 @@ namespace holdfast::blob {
 
 namespace json = boost::json;
 
+namespace {
+
+bool plain(std::string_view text) {
+  return std::ranges::none_of(
+      text, [](char c) { return static_cast<uint8_t>(c) < 0x20 || c == '"' || c == '\\'; });
+}
+
+}  // namespace
+
+// Each write makes four of them: most are empty, and nearly all are plain.
 std::string pairs_to_json(const Pairs& pairs) {
+  if (pairs.empty()) return "{}";
+  if (pairs.size() == 1 && plain(pairs[0].first) && plain(pairs[0].second))
+    return "{\"" + pairs[0].first + "\":\"" + pairs[0].second + "\"}";
   json::object object;
   for (const auto& [name, value] : pairs) object[name] = value;
   return json::serialize(object);

@@ -52,6 +52,9 @@ class Tx {
     return each(sql, std::span<const Value>(values.begin(), values.size()), row);
   }
   virtual int64_t last_insert_id() const = 0;
+  // What must be on disk before what this transaction did: `ready` waits for it, on the writer's
+  // thread, at the end of the group. Where it fails, so does the transaction, alone.
+  virtual void before_commit(std::function<Result<void>()> ready) = 0;
 };
 
 struct Migration {
@@ -106,7 +109,7 @@ struct SqliteOptions {
   unsigned readers = 2;
   size_t group_limit = 512;  // writes a commit
 };
-// WAL, synchronous=FULL, foreign keys on.
+// WAL, each commit synced before it is told, foreign keys on.
 Result<std::unique_ptr<Database>> open_sqlite(SqliteOptions options);
 
 }  // namespace holdfast::store

@@ -2,6 +2,7 @@
 // threads, for databases that can.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 
@@ -9,13 +10,23 @@
 
 namespace holdfast::store {
 
+// What was read, and the last commit that it may have seen.
+struct HereRead {
+  Result<void> outcome;
+  uint64_t commit;
+};
+
 // Any thread.
 class FewRowsReader {
  public:
   virtual ~FewRowsReader() = default;
   // Runs `work`, reading only, on one consistent snapshot, at once and on this thread; it sees
   // every write that was acknowledged. nullopt: it did not run, for no connection is free.
-  virtual std::optional<Result<void>> read_here(const std::function<Result<void>(Tx&)>& work) = 0;
+  virtual std::optional<HereRead> read_here(const std::function<Result<void>(Tx&)>& work) = 0;
+  // Nobody may be told of a commit that is not.
+  virtual bool durable(uint64_t commit) const = 0;
+  // internal: it may never be.
+  virtual Task<Result<void>> until_durable(uint64_t commit) = 0;
 };
 
 // As Database::read(), for work that takes no longer than an answer may wait for another one.
@@ -29,7 +40,10 @@ Task<std::invoke_result_t<F, Tx&>> read_few(Database& database, F work) {
       return {};
     };
     if (auto ran = reader->read_here(here)) {
-      if (!*ran) co_return std::unexpected(std::move(*ran).error());
+      if (!reader->durable(ran->commit)) {
+        CO_TRY_VOID(co_await reader->until_durable(ran->commit));
+      }
+      if (!ran->outcome) co_return std::unexpected(std::move(ran->outcome).error());
       co_return std::move(*result);
     }
   }

@@ -76,14 +76,14 @@ TEST_F(SqliteDatabaseTest, WithoutAFreeConnectionAFewRowsAreReadElsewhere) {
   // Each holds one connection while it asks for a further one.
   std::function<Result<void>(Tx&)> work = [&](Tx&) -> Result<void> {
     ++here;
-    if (const auto inner = reader->read_here(work)) return *inner;
+    if (const auto inner = reader->read_here(work)) return inner->outcome;
     auto rows = [](Tx& tx) { return count(tx); };
     TRY(const int64_t found, run_task(read_few(*database, std::move(rows))));
     return found == 1 ? Result<void>() : fail(Code::internal, "not the row");
   };
   const auto outcome = reader->read_here(work);
   ASSERT_TRUE(outcome);
-  EXPECT_TRUE(*outcome);
+  EXPECT_TRUE(outcome->outcome);
   EXPECT_GE(here, 1u);
   const auto nothing = [](Tx&) { return Result<void>(); };
   EXPECT_TRUE(reader->read_here(nothing));  // they came back

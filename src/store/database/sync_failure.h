@@ -7,7 +7,7 @@
 
 namespace holdfast::store {
 
-// Called on the writer's thread of that database, before any of the writes is answered. Without one
+// Called on a thread of that database, before any of the writes is answered. Without one
 // the database refuses all later writes. Set it at start, before a database is opened.
 void on_sync_failure(std::function<void(const std::string& path)> then);
 // For databases: calls it.

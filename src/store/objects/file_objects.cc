@@ -23,18 +23,19 @@ class FileObjects final : public IndexedObjects {
       : IndexedObjects(database, options.threads),
         options_(std::move(options)),
         space_(options_.directory, options_.reserve),
-        segments_(options_.directory + "/segments", options_.segment_limit, last_segment) {}
+        segments_(std::make_shared<Segments>(options_.directory + "/segments",
+                                             options_.segment_limit, last_segment)) {}
 
   Task<Result<std::unique_ptr<ContentWriter>>> create(std::optional<uint64_t> size_hint) override {
     CO_TRY_VOID(space_.has(size_hint.value_or(0)));
-    co_return std::make_unique<FileContentWriter>(segments_, pool(), space_,
+    co_return std::make_unique<FileContentWriter>(*segments_, pool(), space_,
                                                   options_.directory + "/files",
                                                   options_.small_limit, size_hint.value_or(0));
   }
 
  private:
   Result<std::shared_ptr<Fd>> locate(const StagedContent& staged) override {
-    if (staged.segment > 0) return segments_.file(staged.segment);
+    if (staged.segment > 0) return segments_->file(staged.segment);
     const std::string path = options_.directory + "/files/" + staged.file;
     TRY(Fd fd, open_file(planted::place_of(path), O_RDONLY));
     return std::make_shared<Fd>(std::move(fd));
@@ -42,7 +43,7 @@ class FileObjects final : public IndexedObjects {
   void erase(const content_index::Swept& swept) override {
     for (const std::string& file : swept.files)
       ::unlink((options_.directory + "/files/" + file).c_str());
-    for (int64_t segment : swept.segments) (void)segments_.remove(segment);
+    for (int64_t segment : swept.segments) (void)segments_->remove(segment);
   }
 
   Task<Result<uint64_t>> settle() override {
@@ -56,12 +57,12 @@ class FileObjects final : public IndexedObjects {
   // A segment that was emptied by a move goes at the sweep after it, when no reader still looks for
   // a content at its old place.
   Task<Result<void>> drop_empty() {
-    const int64_t before = segments_.current();
+    const int64_t before = segments_->current();
     auto find = [before](Tx& tx) { return content_index::segments_with(tx, 0, before); };
     CO_TRY(const auto empty, co_await database().read(std::move(find)));
     for (const auto& segment : empty) {
       if (segment.live > 0) continue;  // of empty contents
-      auto remove = [this, &segment] { return segments_.remove(segment.number); };
+      auto remove = [this, &segment] { return segments_->remove(segment.number); };
       const bool gone = co_await pool().run(std::move(remove));
       if (!gone) continue;
       auto forget = [&segment](Tx& tx) {
@@ -74,14 +75,14 @@ class FileObjects final : public IndexedObjects {
 
   // What is left of segments of which less than half is held moves together into the present one.
   Task<Result<uint64_t>> compact() {
-    const int64_t before = segments_.current();
+    const int64_t before = segments_->current();
     const uint64_t most = options_.segment_limit / 2;
     auto find = [most, before](Tx& tx) { return content_index::segments_with(tx, most, before); };
     CO_TRY(const auto sparse, co_await database().read(std::move(find)));
     uint64_t moved = 0, freed = 0;
     for (const auto& segment : sparse) {
       if (segment.live == 0 || moved >= kMoveLimit) continue;
-      const auto file = segments_.file(segment.number);
+      const auto file = segments_->file(segment.number);
       struct stat info{};
       if (!file || ::fstat((*file)->get(), &info) != 0) continue;  // damage, which reads tell
       const auto size = static_cast<uint64_t>(info.st_size);
@@ -102,14 +103,17 @@ class FileObjects final : public IndexedObjects {
       return CheckedPiece({content, file}, *this).read(0, std::as_writable_bytes(std::span(bytes)));
     };
     if (!co_await pool().run(std::move(read))) co_return Result<void>();
-    CO_TRY(const StagedContent to, co_await segments_.append(std::move(bytes)));
-    auto work = [&content, &to](Tx& tx) { return content_index::move(tx, content, to); };
+    const StagedContent to = segments_->append(std::move(bytes));
+    auto work = [&content, &to](Tx& tx) {
+      write_before_commit(tx, to);
+      return content_index::move(tx, content, to);
+    };
     co_return co_await database().write(std::move(work));
   }
 
   const FileObjectsOptions options_;
   const DiskSpace space_;
-  Segments segments_;
+  const std::shared_ptr<Segments> segments_;
 };
 
 // The newest segment that the index knows. An index without rows beside stored bytes is a wrong or

@@ -4,7 +4,12 @@
 
 namespace holdfast::store {
 
+void IndexedObjects::write_before_commit(Tx& tx, const StagedContent& staged) {
+  if (staged.unwritten) tx.before_commit([bytes = staged.unwritten] { return bytes->write(); });
+}
+
 Result<ContentId> IndexedObjects::add(Tx& tx, const StagedContent& staged) {
+  write_before_commit(tx, staged);
   return content_index::add(tx, staged);
 }
 Result<ContentId> IndexedObjects::concatenate(Tx& tx, const std::vector<ContentId>& parts) {

@@ -34,6 +34,9 @@ class IndexedObjects : public ObjectStore, protected DamageReports {
   // After each sweep: space that has become free is given back. Returns the bytes.
   virtual Task<Result<uint64_t>> settle() { co_return uint64_t{0}; }
 
+  // The bytes come to the disk before what the transaction does.
+  static void write_before_commit(Tx& tx, const StagedContent& staged);
+
   BlockingPool& pool() { return pool_; }
   Database& database() { return database_; }
   void damaged(ContentId id, uint64_t at, const std::string& what) override;

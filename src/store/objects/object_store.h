@@ -1,10 +1,10 @@
 // Immutable contents under ids, with counted references.
 //
-// Bytes are written first and are durable when finish() returns (segments share grouped fsyncs;
-// large ones are files of their own). Then, inside the caller's own database transaction, add()
-// makes the id: so a content and the row that needs it appear together or not at all. A content
-// that no one holds is freed by sweep(). Bytes whose add() never committed are reclaimed at the
-// next open.
+// Bytes are written first (small ones together into segments, large ones as files of their own).
+// Then, inside the caller's own database transaction, add() makes the id, and the commit waits
+// until the bytes are on disk: so a content and the row that needs it appear together or not at
+// all. A content that no one holds is freed by sweep(). Bytes whose add() never committed are
+// reclaimed at the next open.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,16 @@ enum class ContentId : int64_t {};
 
 enum class Checksum : int64_t { crc32 = 0, crc64 = 1 };  // crc32: of the first format, whole
 
-// Durable bytes that no id refers to yet.
+// Bytes that have their place, but are in memory alone. Any thread.
+class Unwritten {
+ public:
+  virtual ~Unwritten() = default;
+  // Blocks until they are on disk, with all that wait for the same. unavailable "disk_full",
+  // internal: they never will be.
+  virtual Result<void> write() = 0;
+};
+
+// Bytes that no id refers to yet.
 class StagedContent {
  public:
   StagedContent() = default;
@@ -33,7 +42,8 @@ class StagedContent {
   Checksum sum = Checksum::crc64;
   uint64_t crc = 0;  // checksums.h says of what
   std::string file;
-  int64_t id = 0;  // once it has one
+  int64_t id = 0;                        // once it has one
+  std::shared_ptr<Unwritten> unwritten;  // none: they are on disk
 };
 
 // One writer, one task.
@@ -42,8 +52,8 @@ class ContentWriter {
   virtual ~ContentWriter() = default;  // unfinished: the bytes are dropped
   // unavailable "disk_full".
   virtual Task<Result<void>> append(ByteView bytes) = 0;
-  // Returns after the bytes are on disk. A failed fsync is `internal` and the bytes are lost to the
-  // caller.
+  // The bytes are on disk, or will be before a transaction commits that add()s them. A failed fsync
+  // is `internal`, here or of that transaction, and the bytes are lost to the caller.
   virtual Task<Result<StagedContent>> finish() = 0;
 };
 

@@ -16,14 +16,16 @@ class SegmentFile {
   SegmentFile(const SegmentFile&) = delete;
   SegmentFile& operator=(const SegmentFile&) = delete;
 
-  uint64_t end() const { return durable_ + added_.size(); }
-  void add(ByteView bytes) { added_ += as_text(bytes); }  // kept until write()
-  // All that was added, durable. After an error it is dropped again; `usable` where the disk was
-  // full: then the file goes on once there is space. What another failure left is unknown.
+  // Kept until write(). `offset` is not before the end of what was added.
+  void add(ByteView bytes, uint64_t offset) {
+    added_.resize(offset - durable_);
+    added_ += as_text(bytes);
+  }
+  // All that was added, durable. After an error the file is not to be written any more.
   Result<void> write();
-  bool usable() const { return usable_; }
 
  private:
+  uint64_t end() const { return durable_ + added_.size(); }
   SegmentFile(Fd fd, uint64_t limit) : fd_(std::move(fd)), limit_(limit) {}
 
   Fd fd_;
@@ -31,7 +33,6 @@ class SegmentFile {
   uint64_t durable_ = 0;    // the end of what was written
   uint64_t allocated_ = 0;  // up to here the file has blocks, and its size is durable
   std::string added_;
-  bool usable_ = true;
 };
 
 }  // namespace holdfast::store

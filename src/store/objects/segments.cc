@@ -3,7 +3,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
+#include <optional>
+#include <utility>
 
 #include "base/crc64.h"
 
@@ -14,14 +18,31 @@ constexpr size_t kOpenFiles = 256;
 // Longer than any caller takes from finish() to the commit of its add().
 constexpr auto kStagedFor = std::chrono::hours(1);
 
+int64_t highest_in(const std::string& directory) {
+  int64_t highest = 0;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error))
+    highest = std::max(highest,
+                       static_cast<int64_t>(parse_u64(entry.path().stem().string()).value_or(0)));
+  return highest;
+}
+
 }  // namespace
+
+struct Segments::Piece : Unwritten {
+  std::shared_ptr<Segments> segments;  // it may outlive the store
+  int64_t segment = 0;
+  uint64_t offset = 0;
+  std::string bytes;
+  std::optional<Result<void>> outcome;  // under the lock
+  Result<void> write() override { return segments->write(*this); }
+};
 
 Segments::Segments(std::string directory, uint64_t limit, int64_t last)
     : directory_(std::move(directory)),
       limit_(limit),
-      number_(last),
-      writer_([this](std::vector<std::unique_ptr<Piece>>& pieces) { return write_group(pieces); }) {
-}
+      number_(std::max(last, highest_in(directory_))),
+      end_(limit) {}
 
 std::string Segments::name_of(int64_t number) {
   char name[32];
@@ -29,54 +50,84 @@ std::string Segments::name_of(int64_t number) {
   return name;
 }
 
-Task<Result<StagedContent>> Segments::append(std::string bytes) {
-  auto piece = std::make_unique<Piece>();
-  piece->staged.size = bytes.size();
-  piece->staged.crc = Crc64::of(as_bytes(bytes));
+StagedContent Segments::append(std::string bytes) {
+  auto piece = std::make_shared<Piece>();
+  piece->segments = shared_from_this();
+  StagedContent staged;
+  staged.size = bytes.size();
+  staged.crc = Crc64::of(as_bytes(bytes));
   piece->bytes = std::move(bytes);
-  CO_TRY(piece, co_await writer_.write(std::move(piece)));
-  co_return std::move(piece->staged);
+  const std::lock_guard lock(mutex_);
+  if (end_ >= limit_) {
+    ++number_;
+    end_ = 0;
+  }
+  staged.segment = piece->segment = number_;
+  staged.offset = piece->offset = std::exchange(end_, end_ + staged.size);
+  staged_at_[number_] = std::chrono::steady_clock::now();
+  // Those of refused requests go with the next write; where none comes, here.
+  if (waiting_.size() >= 1024 && waiting_.size() == waiting_.capacity())
+    std::erase_if(waiting_, [](const auto& waiting) { return waiting.expired(); });
+  waiting_.push_back(piece);
+  staged.unwritten = std::move(piece);
+  return staged;
 }
 
-Result<void> Segments::next_segment() {
-  // A file of that number may be left from a stop before anything in it was added.
-  int64_t number = number_;
-  Result<std::unique_ptr<SegmentFile>> file = fail(Code::conflict, "");
-  while (!file && file.error().code() == Code::conflict)
-    file = SegmentFile::create(directory_ + "/" + name_of(++number), limit_);
-  if (!file) return std::unexpected(file.error());
+// Under the lock.
+Segments::Pieces Segments::take_waiting() {
+  Pieces pieces;
+  for (const auto& waiting : std::exchange(waiting_, {})) {
+    if (auto piece = waiting.lock()) pieces.push_back(std::move(piece));
+  }
+  return pieces;
+}
+
+Result<void> Segments::write(const Piece& wanted) {
+  std::unique_lock lock(mutex_);
+  while (!wanted.outcome) {
+    if (writing_) {
+      written_.wait(lock);
+      continue;
+    }
+    writing_ = true;
+    Pieces pieces = take_waiting();
+    lock.unlock();
+    const Result<void> done = write_all(pieces);
+    lock.lock();
+    writing_ = false;
+    if (!done) {
+      // What came meanwhile has its place behind what is not there; the next one begins a segment.
+      for (auto& piece : take_waiting()) pieces.push_back(std::move(piece));
+      file_.reset();
+      end_ = limit_;
+    }
+    for (const auto& piece : pieces) piece->outcome = done;
+    written_.notify_all();
+  }
+  return *wanted.outcome;
+}
+
+Result<void> Segments::begin_segment(int64_t number) {
+  const std::string path = directory_ + "/" + name_of(number);
+  file_.reset();
+  TRY(file_, SegmentFile::create(path, limit_));
+  file_number_ = number;
   if (auto synced = sync_directory(directory_); !synced) {
-    ::unlink((directory_ + "/" + name_of(number)).c_str());
+    ::unlink(path.c_str());
     return synced;
   }
-  writing_ = std::move(*file);
-  const std::lock_guard lock(mutex_);
-  number_ = number;
   return {};
 }
 
-Result<void> Segments::write_out() {
-  auto written = writing_->write();
-  if (!writing_->usable()) writing_.reset();
-  return written;
-}
-
-Result<void> Segments::write_group(std::vector<std::unique_ptr<Piece>>& pieces) {
-  for (auto& piece : pieces) {
-    if (!writing_ || writing_->end() >= limit_) {
-      if (writing_) TRY_VOID(write_out());
-      TRY_VOID(next_segment());
+Result<void> Segments::write_all(const Pieces& pieces) {
+  for (const auto& piece : pieces) {
+    if (!file_ || piece->segment != file_number_) {
+      if (file_) TRY_VOID(file_->write());
+      TRY_VOID(begin_segment(piece->segment));
     }
-    piece->staged.segment = number_;
-    piece->staged.offset = writing_->end();
-    writing_->add(as_bytes(piece->bytes));
+    file_->add(as_bytes(piece->bytes), piece->offset);
   }
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& piece : pieces)
-      staged_at_[piece->staged.segment] = std::chrono::steady_clock::now();
-  }
-  return write_out();
+  return file_->write();
 }
 
 Result<std::shared_ptr<Fd>> Segments::file(int64_t number) {

@@ -160,7 +160,7 @@ Task<Result<void>> FileContentWriter::hand_over() {
 }
 
 Task<Result<StagedContent>> FileContentWriter::finish() {
-  if (!file_) co_return co_await segments_.append(std::move(small_));
+  if (!file_) co_return segments_.append(std::move(small_));
   if (!file_->filling.view().empty()) {
     CO_TRY_VOID(co_await hand_over());
   }

@@ -40,8 +40,8 @@ int on_commit(void* pages, sqlite3*, const char*, int count) {
 
 }  // namespace
 
-Checkpoints::Checkpoints(std::string path, SqliteConnection& writer)
-    : path_(std::move(path)), writer_(writer) {
+Checkpoints::Checkpoints(std::string path, SqliteConnection& writer, Snapshots& snapshots)
+    : path_(std::move(path)), writer_(writer), snapshots_(snapshots) {
   // In place of SQLite's own, which runs inside of a commit.
   if (!path_.empty()) sqlite3_wal_hook(writer_.native(), on_commit, &pages_);
 }
@@ -57,7 +57,10 @@ Checkpoints::~Checkpoints() {
 }
 
 Result<void> Checkpoints::committed() {
-  if (pages_ < started_) started_ = 0;  // the log began anew
+  if (pages_ < started_) {  // the log began anew
+    started_ = 0;
+    all_moved_ = false;
+  }
   if (pages_ < kPages) return {};
   bool moved = false;
   {
@@ -69,9 +72,12 @@ Result<void> Checkpoints::committed() {
       wanted_ = true;
     }
   }
-  // What came during the pass is little. When all of the log is moved, the next commit begins it
-  // anew.
-  if (moved || pages_ >= kManyPages) return pass(writer_, path_);
+  // What came during the pass is little.
+  if (moved || pages_ >= kManyPages) {
+    all_moved_ = true;
+    snapshots_.let_go();
+    return pass(writer_, path_);
+  }
   if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
   changed_.notify_one();
   return {};

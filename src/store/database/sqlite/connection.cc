@@ -47,13 +47,13 @@ class Reset {
 
 }  // namespace
 
-Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::string& path,
-                                                                 int flags) {
+Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::string& path, int flags,
+                                                                 const char* vfs) {
   // Without the account of all memory in use no lock is taken at each allocation.
   static std::once_flag once;
   std::call_once(once, [] { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); });
   sqlite3* db = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &db, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int code = sqlite3_open_v2(path.c_str(), &db, flags | SQLITE_OPEN_NOMUTEX, vfs);
   std::unique_ptr<SqliteConnection> made(new SqliteConnection(db));
   if (code != SQLITE_OK) return std::unexpected(made->error(code).with_context(path));
   sqlite3_extended_result_codes(db, 1);

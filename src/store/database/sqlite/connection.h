@@ -2,9 +2,12 @@
 // time.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "store/database/database.h"
 
@@ -15,8 +18,9 @@ namespace holdfast::store {
 
 class SqliteConnection final : public Tx {
  public:
-  // `flags` as sqlite3_open_v2 takes them.
-  static Result<std::unique_ptr<SqliteConnection>> open(const std::string& path, int flags);
+  // `flags` and `vfs` as sqlite3_open_v2 takes them.
+  static Result<std::unique_ptr<SqliteConnection>> open(const std::string& path, int flags,
+                                                        const char* vfs = nullptr);
   ~SqliteConnection() override;
 
   using Tx::each;
@@ -25,6 +29,11 @@ class SqliteConnection final : public Tx {
   Result<void> each(std::string_view sql, std::span<const Value> values,
                     const std::function<bool(const Row&)>& row) override;
   int64_t last_insert_id() const override;
+  void before_commit(std::function<Result<void>()> ready) override {
+    awaited_.push_back(std::move(ready));
+  }
+  // Those of the transaction that ended last.
+  std::vector<std::function<Result<void>()>> take_awaited() { return std::exchange(awaited_, {}); }
 
   // Several statements, none with values.
   Result<void> script(std::string_view sql);
@@ -37,6 +46,7 @@ class SqliteConnection final : public Tx {
   Error error(int code) const;
 
   sqlite3* db_;
+  std::vector<std::function<Result<void>()>> awaited_;
   // Keyed by text: the same literals come again and again. Searches make texts of their own, so
   // that there is a limit.
   struct TextHash {

@@ -1,10 +1,7 @@
 #include <sqlite3.h>
 
-#include <atomic>
-#include <condition_variable>
-#include <deque>
+#include <algorithm>
 #include <future>
-#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -13,73 +10,36 @@
 #include "base/digest.h"
 #include "base/log.h"
 #include "store/database/few_rows.h"
-#include "store/database/sqlite/checkpoints.h"
+#include "store/database/sqlite/commits.h"
 #include "store/database/sqlite/connection.h"
+#include "store/database/sqlite/job_queue.h"
+#include "store/database/sqlite/log_file.h"
+#include "store/database/sqlite/log_sync.h"
 #include "store/database/sqlite/snapshots.h"
-#include "store/database/sync_failure.h"
+#include "store/database/sqlite/writer.h"
 
 namespace holdfast::store {
 namespace {
-
-struct Job {
-  std::function<Result<void>(Tx&)> work;
-  std::function<void(Result<void>)> done;
-};
-
-// A queue that closes: pop() gives up to `limit` jobs at once, none when closed and empty.
-class Queue {
- public:
-  bool push(Job job) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (closed_) return false;
-      jobs_.push_back(std::move(job));
-    }
-    ready_.notify_one();
-    return true;
-  }
-  std::vector<Job> pop(size_t limit) {
-    std::unique_lock lock(mutex_);
-    ready_.wait(lock, [this] { return closed_ || !jobs_.empty(); });
-    std::vector<Job> taken;
-    while (!jobs_.empty() && taken.size() < limit) {
-      taken.push_back(std::move(jobs_.front()));
-      jobs_.pop_front();
-    }
-    return taken;
-  }
-  void close() {
-    {
-      const std::lock_guard lock(mutex_);
-      closed_ = true;
-    }
-    ready_.notify_all();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable ready_;
-  std::deque<Job> jobs_;
-  bool closed_ = false;
-};
 
 class SqliteDatabase final : public Database, public FewRowsReader {
  public:
   SqliteDatabase(SqliteOptions options, std::unique_ptr<SqliteConnection> writer,
                  std::vector<std::unique_ptr<SqliteConnection>> readers,
-                 std::vector<std::unique_ptr<SqliteConnection>> spare)
+                 std::vector<std::unique_ptr<SqliteConnection>> spare, Fd log)
       : options_(std::move(options)),
         writer_(std::move(writer)),
         readers_(std::move(readers)),
-        snapshots_(std::move(spare)),
-        checkpoints_(readers_.empty() ? std::string() : options_.path, *writer_) {
-    threads_.emplace_back([this] { write_loop(); });
+        snapshots_(std::move(spare), commits_) {
+    if (log) {
+      log_ = std::make_unique<LogSync>(options_.path, std::move(log), commits_, snapshots_,
+                                       [writes = writes_] { writes->look_again(); });
+    }
+    writing_.emplace(options_, *writes_, *writer_, commits_, snapshots_, log_.get());
     for (auto& reader : readers_) {
       threads_.emplace_back([this, connection = reader.get()] { read_loop(*connection); });
     }
   }
   ~SqliteDatabase() override {
-    writes_.close();
     reads_.close();
     for (auto& thread : threads_) thread.join();
   }
@@ -120,112 +80,48 @@ class SqliteDatabase final : public Database, public FewRowsReader {
     });
   }
 
-  std::optional<Result<void>> read_here(const std::function<Result<void>(Tx&)>& work) override {
+  std::optional<HereRead> read_here(const std::function<Result<void>(Tx&)>& work) override {
     return snapshots_.read(work);
+  }
+  bool durable(uint64_t commit) const override { return commits_.durable.load() >= commit; }
+  Task<Result<void>> until_durable(uint64_t commit) override {
+    auto outcome = std::make_shared<Result<void>>();  // the caller may be gone by then
+    std::function<void(std::function<void()>)> start = [this, commit,
+                                                        outcome](std::function<void()> resume) {
+      log_->when_durable(commit, [outcome, resume = std::move(resume)](Result<void> durable) {
+        *outcome = std::move(durable);
+        resume();
+      });
+    };
+    co_await suspend(std::move(start));
+    co_return std::move(*outcome);
   }
 
  protected:
   void submit_write(std::function<Result<void>(Tx&)> work,
                     std::function<void(Result<void>)> done) override {
-    submit(writes_, std::move(work), std::move(done));
+    submit(*writes_, Job{std::move(work), std::move(done)});
   }
   void submit_read(std::function<Result<void>(Tx&)> work,
                    std::function<void(Result<void>)> done) override {
     // A database in memory has one connection; reads then take their turn between the groups.
-    submit(readers_.empty() ? writes_ : reads_, std::move(work), std::move(done));
+    submit(readers_.empty() ? *writes_ : reads_, Job{std::move(work), std::move(done)});
   }
 
  private:
-  void submit(Queue& queue, std::function<Result<void>(Tx&)> work,
-              std::function<void(Result<void>)> done) {
-    auto kept = std::make_shared<std::function<void(Result<void>)>>(std::move(done));
-    if (!queue.push(
-            Job{std::move(work), [kept](Result<void> result) { (*kept)(std::move(result)); }})) {
-      (*kept)(fail(Code::cancelled, "the database is closed"));
-    }
-  }
-
-  // One member inside its savepoint; what it wrote stays only when it succeeds.
-  Result<void> run_member(Job& job) {
-    TRY_VOID(writer_->run("SAVEPOINT member"));
-    Result<void> outcome;
-    try {
-      outcome = job.work(*writer_);
-    } catch (const std::exception& e) {
-      outcome = fail(Code::internal, std::string("a write threw: ") + e.what());
-    }
-    if (!outcome) {
-      // What can not be taken back must not be committed with the others.
-      if (!writer_->run("ROLLBACK TO member")) (void)writer_->run("ROLLBACK");
-    }
-    if (auto released = writer_->run("RELEASE member"); !released)
-      return std::unexpected(released.error());
-    return outcome;
-  }
-
-  void write_loop() {
-    std::vector<Result<void>> outcomes;
-    for (;;) {
-      std::vector<Job> group = writes_.pop(options_.group_limit);
-      if (group.empty()) return;
-      outcomes.assign(group.size(), {});
-      if (broken_) sync_failed(options_.path);  // a checkpoint's, which failed no group
-      Result<void> commit =
-          broken_ ? Result<void>(
-                        fail(Code::internal,
-                             "the database failed to write to disk before; restart to reopen it"))
-                  : Result<void>();
-      if (commit) {
-        snapshots_.let_go();
-        if (auto begun = writer_->run("BEGIN IMMEDIATE"); !begun)
-          commit = std::unexpected(begun.error());
-      }
-      if (commit) {
-        bool any = false;
-        for (size_t i = 0; i < group.size(); ++i) {
-          outcomes[i] = run_member(group[i]);
-          any = any || outcomes[i].has_value();
-          if (sqlite3_get_autocommit(writer_->native()) != 0) {
-            // SQLite itself rolled everything back (disk full, I/O error): nobody has succeeded.
-            commit = fail(
-                Code::unavailable, outcomes[i] ? std::string_view() : outcomes[i].error().reason(),
-                "the database could not write: " +
-                    (outcomes[i] ? std::string("rolled back") : outcomes[i].error().message()));
-            break;
-          }
-        }
-        if (commit) commit = end_group(any);
-      }
-      for (size_t i = 0; i < group.size(); ++i)
-        group[i].done(commit ? std::move(outcomes[i])
-                             : Result<void>(std::unexpected(commit.error())));
-    }
-  }
-
-  Result<void> end_group(bool any) {
-    auto ended = writer_->run(any ? "COMMIT" : "ROLLBACK");
-    if (ended) {
-      // This group is in the log, on disk, and is read from there after a restart.
-      if (any) snapshots_.committed();
-      if (any && !checkpoints_.committed()) broken_ = true;
-      return {};
-    }
-    // After a failed fsync the kernel may have dropped the pages: nothing later may count as
-    // written.
-    if ((sqlite3_extended_errcode(writer_->native()) & 0xff) == SQLITE_IOERR) broken_ = true;
-    if (sqlite3_get_autocommit(writer_->native()) == 0) (void)writer_->run("ROLLBACK");
-    log::error("database", "a commit failed",
-               {{"path", options_.path}, {"error", ended.error().message()}});
-    if (broken_) sync_failed(options_.path);
-    if (broken_) return fail(Code::internal, ended.error().message());
-    return std::unexpected(ended.error());
+  static void submit(JobQueue& queue, Job job) {
+    if (!queue.push(job)) job.done(fail(Code::cancelled, "the database is closed"));
   }
 
   void read_loop(SqliteConnection& connection) {
     for (;;) {
       std::vector<Job> jobs = reads_.pop(1);
       if (jobs.empty()) return;
-      jobs[0].done(run_read(connection, jobs[0].work));
+      Result<void> outcome = run_read(connection, jobs[0].work);
+      // The snapshot may hold what is not on disk yet.
+      const auto answer = [done = std::move(jobs[0].done), outcome = std::move(outcome)](
+                              const Result<void>& durable) { done(durable ? outcome : durable); };
+      log_->when_durable(commits_.visible.load(), answer);
     }
   }
 
@@ -240,10 +136,13 @@ class SqliteDatabase final : public Database, public FewRowsReader {
   SqliteOptions options_;
   std::unique_ptr<SqliteConnection> writer_;
   std::vector<std::unique_ptr<SqliteConnection>> readers_;
+  Commits commits_;
   Snapshots snapshots_;
-  Checkpoints checkpoints_;
-  Queue writes_, reads_;
-  bool broken_ = false;  // the writer's thread alone
+  // Shared: the thread of the syncs may outlive the writer's.
+  const std::shared_ptr<JobQueue> writes_ = std::make_shared<JobQueue>();
+  JobQueue reads_;
+  std::unique_ptr<LogSync> log_;  // none in memory
+  std::optional<Writer> writing_;
   std::vector<std::thread> threads_;
 };
 
@@ -257,13 +156,17 @@ Result<void> settle_log(SqliteConnection& writer) {
 
 Result<std::unique_ptr<Database>> open_sqlite(SqliteOptions options) {
   const bool memory = options.path == ":memory:";
-  TRY(auto writer,
-      SqliteConnection::open(options.path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
+  TRY(auto writer, SqliteConnection::open(options.path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                                          log_file_vfs()));
   TRY_VOID(
       writer->script("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; "
                      "PRAGMA cache_size=-16384; PRAGMA secure_delete=OFF; "
                      "PRAGMA journal_size_limit=134217728;"));
-  if (!memory) TRY_VOID(settle_log(*writer));
+  Fd log;
+  if (!memory) {
+    TRY_VOID(settle_log(*writer));
+    TRY(log, open_log(options.path));
+  }
   std::vector<std::unique_ptr<SqliteConnection>> readers, spare;
   // As many for reads on the callers' own threads as can run at once.
   const unsigned count = std::max(1u, options.readers), here = std::min(usable_cores(), 16u);
@@ -272,8 +175,8 @@ Result<std::unique_ptr<Database>> open_sqlite(SqliteOptions options) {
     TRY_VOID(reader->script("PRAGMA query_only=ON; PRAGMA cache_size=-2048;"));
     (i < count ? readers : spare).push_back(std::move(reader));
   }
-  return std::unique_ptr<Database>(new SqliteDatabase(std::move(options), std::move(writer),
-                                                      std::move(readers), std::move(spare)));
+  return std::unique_ptr<Database>(new SqliteDatabase(
+      std::move(options), std::move(writer), std::move(readers), std::move(spare), std::move(log)));
 }
 
 }  // namespace holdfast::store
