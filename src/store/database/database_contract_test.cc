@@ -73,6 +73,36 @@ TEST_P(DatabaseContract, MembersOfAGroupFailAlone) {
   EXPECT_EQ(count(), 200);
 }
 
+TEST_P(DatabaseContract, WhoseBytesNeverComeToTheDiskFailsAloneAndWritesNothing) {
+  Runtime runtime(2);
+  runtime.start();
+  TaskGroup group;
+  std::atomic<int> good{0}, lost{0}, other{0};
+  const auto one = [](Database& on, int i, std::atomic<int>& good_, std::atomic<int>& lost_,
+                      std::atomic<int>& other_) -> Task<void> {
+    auto work = [i](Tx& tx) -> Result<void> {
+      const std::string key = std::to_string(i);
+      TRY_VOID(tx.run("INSERT INTO t VALUES(?, 0)", {std::string_view(key)}));
+      const bool never = i % 4 == 0;
+      tx.before_commit([never]() -> Result<void> {
+        if (never) return fail(Code::unavailable, "disk_full", "no room");
+        return {};
+      });
+      if (i % 4 == 1) return fail(Code::conflict, "no");  // what it waits for is of no interest
+      return {};
+    };
+    const auto done = co_await on.write(std::move(work));
+    ++(done ? good_ : done.error().reason() == "disk_full" ? lost_ : other_);
+  };
+  for (int i = 0; i < 400; ++i)
+    group.spawn(runtime.next_executor(), "write", one(*database, i, good, lost, other));
+  run_task(group.join());
+  EXPECT_EQ(good, 200);
+  EXPECT_EQ(lost, 100);
+  EXPECT_EQ(other, 100);
+  EXPECT_EQ(count(), 200);
+}
+
 TEST_P(DatabaseContract, MigrationsRunOnceAndNewerOnesAreRefused) {
   ASSERT_TRUE(database->migrate("test", kTable));
   const Migration two[] = {kTable[0], {2, "ALTER TABLE t ADD COLUMN w"}};

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
@@ -18,15 +17,6 @@ constexpr size_t kOpenFiles = 256;
 // Longer than any caller takes from finish() to the commit of its add().
 constexpr auto kStagedFor = std::chrono::hours(1);
 
-int64_t highest_in(const std::string& directory) {
-  int64_t highest = 0;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, error))
-    highest = std::max(highest,
-                       static_cast<int64_t>(parse_u64(entry.path().stem().string()).value_or(0)));
-  return highest;
-}
-
 }  // namespace
 
 struct Segments::Piece : Unwritten {
@@ -39,10 +29,7 @@ struct Segments::Piece : Unwritten {
 };
 
 Segments::Segments(std::string directory, uint64_t limit, int64_t last)
-    : directory_(std::move(directory)),
-      limit_(limit),
-      number_(std::max(last, highest_in(directory_))),
-      end_(limit) {}
+    : directory_(std::move(directory)), limit_(limit), number_(last), end_(limit) {}
 
 std::string Segments::name_of(int64_t number) {
   char name[32];
@@ -59,7 +46,10 @@ StagedContent Segments::append(std::string bytes) {
   piece->bytes = std::move(bytes);
   const std::lock_guard lock(mutex_);
   if (end_ >= limit_) {
-    ++number_;
+    // A file of that number may be left from a stop before anything in it was added.
+    std::error_code error;
+    do ++number_;
+    while (std::filesystem::exists(directory_ + "/" + name_of(number_), error));
     end_ = 0;
   }
   staged.segment = piece->segment = number_;

@@ -16,8 +16,8 @@ namespace holdfast::store {
 
 class Segments : public std::enable_shared_from_this<Segments> {  // by make_shared
  public:
-  // Continues after `last`, the highest number that is known, and after every file that is there:
-  // the tail of an older segment is never written again.
+  // Continues after `last`, the highest number ever used: the tail of an older segment is never
+  // written again.
   Segments(std::string directory, uint64_t limit, int64_t last);
 
   // Gives the bytes their place. They are written when that is asked for, together with all that
