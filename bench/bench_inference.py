@@ -1,4 +1,4 @@
-"""The inference server's gRPC door beside a bare grpc++ echo and the raw runtime's call, its local door, LoadGen's scenarios, and its idle memory. One run, sides interleaved."""
+"""The inference server's doors beside bare servers and the raw runtime's call, MLServer, LoadGen's scenarios, loading and memory. One run, sides interleaved."""
 import json
 import pathlib
 import shutil
@@ -10,6 +10,8 @@ import time
 
 import rigs
 import tuning
+from http_floor import binary_request, infer_http, raw
+from http_floor import load as load_http
 from lines import report
 
 ROUNDS = 5
@@ -47,6 +49,52 @@ def bench_grpc(folder: pathlib.Path) -> None:
     for quantile in ("p50", "p99"):
         report("inference", f"infer_grpc_{quantile}", "us", ours[quantile], "bare grpc++ echo + raw ONNX Runtime", theirs[quantile])
         report("inference", f"infer_grpc_{quantile}_in_place", "us", ours[quantile], "bare grpc++ server that makes the raw call", in_place[quantile])
+
+
+def bench_http(folder: pathlib.Path) -> None:
+    for quantile, sides in infer_http(folder, ROUNDS).items():
+        report("inference", f"infer_http_{quantile}", "us", sides["ours"], "bare Beast echo + raw ONNX Runtime", sides["apart"])
+        report("inference", f"infer_http_{quantile}_in_place", "us", sides["ours"], "bare Beast server that makes the raw call", sides["in_place"])
+
+
+def bench_mlserver(folder: pathlib.Path) -> None:
+    """Both take the same JSON request of the digits network, from sixteen connections."""
+    model = rigs.digits_model(folder)
+    body = json.dumps({"inputs": [{"name": "pixels", "shape": [1, 64], "datatype": "FP32", "data": [0.5] * 64}]}).encode()
+    rates: dict[str, list[float]] = {"ours": [], "mlserver": []}
+    with rigs.serve(folder / "beside-mlserver", model) as (address, _), rigs.mlserver(folder, model) as peer:
+        for round_ in range(ROUNDS):
+            for side, where in (("ours", address), ("mlserver", peer)):
+                request = raw("POST", "/v2/models/digits/infer", where, {"Content-Type": "application/json"}, body)
+                rates[side].append(load_http(where, [request], 16, 3, round_, folder)["rate"])
+    report("inference", "mlp_vs_mlserver", "1/s", rates["ours"], "MLServer", rates["mlserver"])
+
+
+def bench_loading(folder: pathlib.Path) -> None:
+    """What loading a model that was loaded before takes over the raw runtime's making of its session, and the server's memory with the digits network."""
+    for name, (path, _) in tuning.models(folder).items():
+        added = []
+        with rigs.serve_data(folder / f"loading-{name}", path) as run:
+            for _ in range(ROUNDS):
+                rigs.post(run["http"], "/v2/repository/models/m/unload")
+                begin = time.monotonic()
+                rigs.post(run["http"], "/v2/repository/models/m/load")
+                took = time.monotonic() - begin
+                added.append(1000 * (took - session_seconds(path)))
+        report("inference", f"load_cached_{name}", "ms", added, "limit")
+    sizes = []
+    for round_ in range(ROUNDS):
+        with rigs.serve(folder / f"mlp-{round_}", rigs.digits_model(folder)) as (address, pid):
+            load_http(address, [binary_request(address)], 4, 1, round_, folder)
+            sizes.append(rigs.pss_mib(pid))
+    report("inference", "mlp_pss", "MiB", sizes, "limit")
+
+
+def session_seconds(model: pathlib.Path) -> float:
+    """The raw runtime's making of a session, in a process of its own that has loaded the runtime already."""
+    script = ("import sys, time, onnxruntime; options = onnxruntime.SessionOptions(); begin = time.monotonic(); "
+              "onnxruntime.InferenceSession(sys.argv[1], options); print(time.monotonic() - begin)")
+    return float(subprocess.run([sys.executable, "-c", script, model], check=True, capture_output=True, text=True).stdout)
 
 
 def raw_call(model: pathlib.Path) -> dict:
@@ -103,7 +151,7 @@ def bench_idle(folder: pathlib.Path) -> None:
 
 def main() -> None:
     folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=ROOT / "build"))
-    parts = {"grpc": bench_grpc, "local": bench_local, "loadgen": bench_loadgen, "idle": bench_idle,
+    parts = {"http": bench_http, "grpc": bench_grpc, "local": bench_local, "loadgen": bench_loadgen, "idle": bench_idle, "mlserver": bench_mlserver, "loading": bench_loading,
              "tuned": tuning.bench_tuned, "saturation": tuning.bench_saturation}
     try:
         for name in sys.argv[1:] or parts:

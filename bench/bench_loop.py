@@ -1,16 +1,14 @@
 """The loop's figures: inference over HTTP, small blobs, file → answer, idle memory, start-up. One run, sides interleaved."""
-import json
 import pathlib
 import shutil
 import statistics
-import struct
-import subprocess
 import sys
 import tempfile
 import time
 import urllib.parse
 
 import rigs
+from http_floor import infer_http, load, raw
 from loop_closed import bench_closed_loop
 from lines import report
 
@@ -22,51 +20,10 @@ def note(text: str) -> None:
     print(f"  {text}", file=sys.stderr, flush=True)
 
 
-def raw(method: str, target: str, host: str, headers: dict[str, str], body: bytes = b"") -> bytes:
-    head = [f"{method} {target} HTTP/1.1", f"Host: {host}", *(f"{k}: {v}" for k, v in headers.items())]
-    if body or method != "GET":
-        head.append(f"Content-Length: {len(body)}")
-    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
-
-
-def load(address: str, requests: list[bytes], connections: int, seconds: float, seed: int, folder: pathlib.Path, core: str = "") -> dict:
-    """The load generator's figures; `core` keeps it on that one."""
-    host, port = address.split(":")
-    path = folder / f"requests-{port}.bin"
-    with open(path, "wb") as file:
-        for request in requests:
-            file.write(struct.pack("<I", len(request)) + request)
-    pinned = ["taskset", "--cpu-list", core] if core else []
-    out = subprocess.run([*pinned, rigs.BIN / "bench_http_load", host, port, path, str(connections), str(seconds), str(seed)],
-                         check=True, capture_output=True, text=True).stdout
-    figures = json.loads(out)
-    if figures["errors"]:
-        raise SystemExit(f"{address}: {figures['errors']} errors, the first with status {figures['first_error']}")
-    return figures
-
-
 def bench_inference(folder: pathlib.Path) -> None:
-    model = rigs.digits_model(folder)
-    body = struct.pack("<64f", *([0.5] * 64))
-    header = json.dumps({
-        "inputs": [{"name": "pixels", "shape": [1, 64], "datatype": "FP32", "parameters": {"binary_data_size": len(body)}}],
-        "parameters": {"binary_data_output": True}}).encode()
-    # Where the scheduler puts client and server decides more than either program does (20 or 60 µs for the same echo): each side
-    # has a core of its own, the same for both.
-    with rigs.serve(folder, model) as (address, pid), rigs.beast_echo() as (echo, echo_pid), rigs.beast_echo(model) as (bare, bare_pid):
-        for side in (pid, echo_pid, bare_pid):
-            rigs.pin(side, 0)
-        request = raw("POST", "/v2/models/digits/infer", address,
-                      {"Inference-Header-Content-Length": str(len(header)), "Content-Type": "application/octet-stream"}, header + body)
-        ours, theirs, in_place = [], [], []
-        for round_ in range(ROUNDS):
-            ours.append(load(address, [request], 1, 2, round_, folder, "1")["p50_us"])
-            floor = json.loads(subprocess.run([rigs.BIN / "bench_ort_floor", model, "20000"], check=True, capture_output=True, text=True).stdout)
-            theirs.append(load(echo, [request], 1, 2, round_, folder, "1")["p50_us"] + floor["p50_us"])
-            in_place.append(load(bare, [request], 1, 2, round_, folder, "1")["p50_us"])
-    report("loop", "infer_http_p50", "us", ours, "bare Beast echo + raw ONNX Runtime", theirs)
-    # The call in a loop of its own finds all in the first caches, which no server's call does; how much that is, the processor says.
-    report("loop", "infer_http_p50_in_place", "us", ours, "bare Beast server that makes the raw call", in_place)
+    p50 = infer_http(folder, ROUNDS)["p50"]
+    report("loop", "infer_http_p50", "us", p50["ours"], "bare Beast echo + raw ONNX Runtime", p50["apart"])
+    report("loop", "infer_http_p50_in_place", "us", p50["ours"], "bare Beast server that makes the raw call", p50["in_place"])
 
 
 def signed_requests(endpoint: str, account: str, key: str, names: list[str], body: bytes) -> tuple[list[bytes], list[bytes]]:

@@ -141,6 +141,10 @@ def put_model(address: str, name: str, path: pathlib.Path) -> None:
     urllib.request.urlopen(request, timeout=60).read()
 
 
+def post(address: str, path: str) -> None:
+    urllib.request.urlopen(urllib.request.Request(f"http://{address}{path}", b"", method="POST"), timeout=60).read()
+
+
 @contextlib.contextmanager
 def serve(folder: pathlib.Path, model: pathlib.Path) -> Iterator[tuple[str, int]]:
     """Address and pid of an inference server that has the model."""
@@ -171,6 +175,47 @@ def serve_grpc(folder: pathlib.Path, model: pathlib.Path | None) -> Iterator[tup
         if model is not None:
             put_model(run["http"], "digits", model)
         yield run["grpc"], run["pid"]
+
+
+MLSERVER_RUNTIME = """
+import onnxruntime
+from mlserver import MLModel
+from mlserver.codecs import NumpyCodec
+from mlserver.types import InferenceResponse
+
+class OnnxModel(MLModel):
+    async def load(self):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(self.settings.parameters.uri, options)
+        return True
+
+    async def predict(self, payload):
+        rows = {tensor.name: NumpyCodec.decode_input(tensor) for tensor in payload.inputs}
+        found = zip(self.session.get_outputs(), self.session.run(None, rows))
+        return InferenceResponse(model_name=self.name, outputs=[NumpyCodec.encode_output(output.name, values) for output, values in found])
+"""
+
+
+@contextlib.contextmanager
+def mlserver(folder: pathlib.Path, model: pathlib.Path) -> Iterator[str]:
+    """The HTTP address of MLServer with a runtime of the kind its documentation shows, over ONNX Runtime, in the server's own process."""
+    place, ports = folder / "mlserver", [free_port() for _ in range(3)]
+    place.mkdir()
+    (place / "onnx_model.py").write_text(MLSERVER_RUNTIME)
+    (place / "settings.json").write_text(json.dumps({"host": "127.0.0.1", "http_port": ports[0], "grpc_port": ports[1], "metrics_port": ports[2],
+                                                     "parallel_workers": 0, "debug": False}))
+    (place / "model-settings.json").write_text(json.dumps({"name": "digits", "implementation": "onnx_model.OnnxModel", "parameters": {"uri": str(model)}}))
+    address = f"127.0.0.1:{ports[0]}"
+
+    def ready() -> bool:
+        with contextlib.suppress(OSError):
+            return urllib.request.urlopen(f"http://{address}/v2/models/digits/ready", timeout=5).status == 200
+        return False
+
+    with process([ROOT / ".deps/mlserver/bin/python", ROOT / ".deps/mlserver/bin/mlserver", "start", place], folder / "mlserver.log"):
+        wait_for("MLServer ready", 120, ready)
+        yield address
 
 
 @contextlib.contextmanager

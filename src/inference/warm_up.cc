@@ -18,6 +18,8 @@ namespace {
 constexpr int kWarmRuns = 20;
 constexpr uint64_t kMostZeros = 256 << 20;  // bytes
 constexpr int64_t kSlow = 100'000'000;      // ns; one such run says enough
+constexpr int64_t kLong = 50'000'000;       // ns; after that much, a few runs do
+constexpr size_t kFew = 2;
 constexpr int64_t kUnknown = INT64_MAX / 2;
 
 }  // namespace
@@ -57,6 +59,7 @@ void warm_up(Loaded& loaded) {
   }
   for (size_t i = 0; i < inputs.size(); ++i) inputs[i].data = zeros[i];
   std::vector<int64_t> times;
+  int64_t spent = 0;
   for (int i = 0; i < kWarmRuns; ++i) {
     const auto start = std::chrono::steady_clock::now();
     if (auto ran = loaded.model->run(inputs, {}); !ran) {
@@ -67,7 +70,8 @@ void warm_up(Loaded& loaded) {
     const int64_t took = (std::chrono::steady_clock::now() - start).count();
     const bool slow = took > kSlow;
     if (i > 0 || slow) times.push_back(took);  // a quick one's first run is mostly allocation
-    if (slow) break;
+    spent += took;
+    if (slow || (spent > kLong && times.size() >= kFew)) break;
   }
   std::sort(times.begin(), times.end());
   loaded.p99_ns = times[times.size() * 9 / 10];

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "inference/fake_engine.h"
 
@@ -53,6 +55,16 @@ TEST_F(WarmUpTest, ZerosOfEveryShapeAndType) {
   EXPECT_EQ(texts, 2U);
   EXPECT_GT(p99, 0);
   EXPECT_LT(p99, kFarFromQuick);
+}
+
+TEST_F(WarmUpTest, ALongRunIsMadeAFewTimes) {
+  engine_.on_run = [](const auto&) -> Result<void> {
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    return {};
+  };
+  const int64_t p99 = warmed("input a FP32 1\noutput b FP32 1\n");
+  EXPECT_LE(engine_.runs(), 3);
+  EXPECT_GE(p99, 30'000'000);
 }
 
 TEST_F(WarmUpTest, AModelThatRefusesZerosIsNotKnownToBeQuick) {

@@ -37,7 +37,8 @@ class Serve:
             yield self
         finally:
             process.terminate()
-            assert process.wait(30) == ends, (self.folder / "serve.log").read_text()
+            ended = process.wait(30)
+            assert ended == ends, f"ended with {ended}:\n" + (self.folder / "serve.log").read_text()
 
     def put(self, name: str, version: int, model: bytes) -> tuple[int, dict]:
         """Sends a model in; (status, answer)."""

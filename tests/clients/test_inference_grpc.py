@@ -353,3 +353,34 @@ def test_a_deadline_is_kept_and_a_stop_ends_idle_streams(tmp_path):
             assert own.process.wait(30) == 0 and time.monotonic() - began < 5
             idle.set()
             assert stream.code() is not None
+
+
+def test_a_stop_among_calls_ends_well(tmp_path):
+    """Callers do not pause while it stops; a server that goes before its last event is handled ends by a signal in some of these rounds."""
+    serve = Serve(tmp_path)
+    digits, _ = digits_model(tmp_path)
+    request = service_pb2.ModelInferRequest(model_name="digits", raw_input_contents=[numpy.full((1, 64), 0.5, numpy.float32).tobytes()])
+    request.inputs.add(name="pixels", datatype="FP32", shape=[1, 64])
+
+    def ask(stub, answered: list[int]) -> None:
+        try:
+            while True:
+                stub.ModelInfer(request, timeout=20)
+                answered.append(1)
+        except grpc.RpcError:
+            return
+
+    for round_ in range(15):
+        answered: list[int] = []
+        with serve.running() as running:  # which is stopped at the end of this block, and must end with 0
+            if round_ == 0:
+                assert running.put("digits", 1, digits)[0] == 201
+            channel = grpc.insecure_channel(running.grpc)
+            threads = [threading.Thread(target=ask, args=(service_pb2_grpc.GRPCInferenceServiceStub(channel), answered)) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            while not answered:
+                time.sleep(0.002)
+        for thread in threads:
+            thread.join()
+        channel.close()

@@ -46,11 +46,25 @@ struct Door {
   // Whether the call may be answered: `admin` where it changes the server. unauthenticated, denied.
   Result<void> admit(const grpc::ServerContext& context, bool admin = false) const;
 
+  // Expects one more call, unless the door is closed: then the server, which `expect` asks for it,
+  // may be gone.
+  template <class Expect>
+  void expecting(Expect expect) {
+    const std::lock_guard lock(expecting_);
+    if (!closed_) expect();
+  }
+  void close() {
+    const std::lock_guard lock(expecting_);
+    closed_ = true;
+  }
+
   void enter(LongCall* call);
   void leave(LongCall* call);
   void stop_long_calls();
 
  private:
+  std::mutex expecting_;
+  bool closed_ = false;
   std::mutex mutex_;
   std::set<LongCall*> long_calls_;
 };

@@ -107,7 +107,7 @@ void InferMethod::expect(grpc::ServerContext& context, grpc::ByteBuffer& request
 }
 
 void expect_infer(Door& door) {
-  new InferCall(door);
+  door.expecting([&door] { new InferCall(door); });
 }
 
 }  // namespace holdfast::inference::grpc_door

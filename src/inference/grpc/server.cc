@@ -42,9 +42,12 @@ void GrpcServer::State::serve() {
   }
 }
 
+// The threads end before the server: an event that is under way when the last call has its answer
+// still uses it.
 GrpcServer::State::~State() {
-  server.reset();
   if (threads.empty()) return;  // it never served, and nothing is in the queue
+  door.close();
+  server->Shutdown();
   door.queue->Shutdown();
   for (std::thread& thread : threads) thread.join();
 }
@@ -97,6 +100,7 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(Runtime& runtime, Reposito
 
 void GrpcServer::stop(std::chrono::milliseconds grace) {
   state_->door.stopping = true;
+  state_->door.close();
   state_->door.stop_long_calls();
   state_->server->Shutdown(std::chrono::system_clock::now() + grace);
   state_->server->Wait();

@@ -69,7 +69,7 @@ Task<void> Wire::run(std::shared_ptr<Wire> self) {
 }
 
 void expect_other(Door& door) {
-  std::make_shared<Wire>(door)->expect();
+  door.expecting([&door] { std::make_shared<Wire>(door)->expect(); });
 }
 
 }  // namespace holdfast::inference::grpc_door

@@ -77,11 +77,15 @@ bool LogSync::broken() const {
 // Under the lock.
 std::vector<LogSync::Then> LogSync::take_durable() {
   std::vector<Then> taken;
-  std::erase_if(waiting_, [&](Waiting& one) {
-    const bool now = broken_ || one.commit <= commits_.durable.load();
-    if (now) taken.push_back(std::move(one.then));
-    return now;
-  });
+  std::vector<Waiting> later;
+  for (Waiting& one : waiting_) {
+    if (broken_ || one.commit <= commits_.durable.load()) {
+      taken.push_back(std::move(one.then));
+    } else {
+      later.push_back(std::move(one));
+    }
+  }
+  waiting_ = std::move(later);
   return taken;
 }
 
