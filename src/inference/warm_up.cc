@@ -18,8 +18,7 @@ namespace {
 constexpr int kWarmRuns = 20;
 constexpr uint64_t kMostZeros = 256 << 20;  // bytes
 constexpr int64_t kSlow = 100'000'000;      // ns; one such run says enough
-constexpr int64_t kLong = 50'000'000;       // ns; after that much, a few runs do
-constexpr size_t kFew = 2;
+constexpr int64_t kLong = 50'000'000;       // ns; after that much, one that counts does
 constexpr int64_t kUnknown = INT64_MAX / 2;
 
 }  // namespace
@@ -71,7 +70,7 @@ void warm_up(Loaded& loaded) {
     const bool slow = took > kSlow;
     if (i > 0 || slow) times.push_back(took);  // a quick one's first run is mostly allocation
     spent += took;
-    if (slow || (spent > kLong && times.size() >= kFew)) break;
+    if (slow || (spent > kLong && !times.empty())) break;
   }
   std::sort(times.begin(), times.end());
   loaded.p99_ns = times[times.size() * 9 / 10];

@@ -57,13 +57,13 @@ TEST_F(WarmUpTest, ZerosOfEveryShapeAndType) {
   EXPECT_LT(p99, kFarFromQuick);
 }
 
-TEST_F(WarmUpTest, ALongRunIsMadeAFewTimes) {
+TEST_F(WarmUpTest, ALongRunIsMadeTwice) {
   engine_.on_run = [](const auto&) -> Result<void> {
     std::this_thread::sleep_for(std::chrono::milliseconds(30));
     return {};
   };
   const int64_t p99 = warmed("input a FP32 1\noutput b FP32 1\n");
-  EXPECT_LE(engine_.runs(), 3);
+  EXPECT_LE(engine_.runs(), 2);
   EXPECT_GE(p99, 30'000'000);
 }
 
