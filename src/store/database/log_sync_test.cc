@@ -138,6 +138,21 @@ TEST_F(LogSyncTest, AReaderInUseGoesOnWithWhatIsOnDisk) {
   EXPECT_EQ(rows_here(commit), 3);
 }
 
+TEST_F(LogSyncTest, AReadWithoutStatementsTakesItsSnapshotToo) {
+  const auto nothing = [](Tx&) { return Result<void>(); };
+  ASSERT_TRUE(reader->read_here(nothing));
+  held = true;
+  syncs = 0;
+  std::thread writer([&] { EXPECT_TRUE(put(1)); });
+  wait_for_sync();
+  uint64_t commit = 0;
+  EXPECT_EQ(rows_here(commit), 0);
+  EXPECT_TRUE(reader->durable(commit));
+  release();
+  writer.join();
+  EXPECT_EQ(rows_here(commit), 1);
+}
+
 TEST_F(LogSyncTest, WhatComesDuringASyncIsOneGroup) {
   ASSERT_TRUE(put(0));
   held = true;

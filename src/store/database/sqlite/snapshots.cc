@@ -30,6 +30,18 @@ bool Snapshots::begun(const Reader& reader) {
   return sqlite3_get_autocommit(reader.connection->native()) == 0;
 }
 
+// The first statement takes the snapshot, and only after it is known what was visible: it is made
+// here, so that none is taken later than what is said of it.
+Result<void> Snapshots::begin(Reader& reader) const {
+  // Looked at before the snapshot is taken, which may hold more than that but not less.
+  reader.has = commits_.durable.load();
+  TRY_VOID(reader.connection->run("BEGIN"));
+  const auto first = [](const Row&) { return false; };
+  TRY_VOID(reader.connection->each("SELECT 1 FROM sqlite_schema LIMIT 1", {}, first));
+  reader.seen = commits_.visible.load();
+  return {};
+}
+
 void Snapshots::end(Reader& reader) {
   if (begun(reader)) (void)reader.connection->run("COMMIT");
 }
@@ -42,19 +54,13 @@ std::optional<HereRead> Snapshots::read(const std::function<Result<void>(Tx&)>& 
     reader = std::move(free_.back());
     free_.pop_back();
   }
-  // Looked at before the snapshot is taken, which may hold more than that but not less.
-  const uint64_t durable = commits_.durable.load();
-  if (reader.has != durable) end(reader);
+  if (reader.has != commits_.durable.load()) end(reader);
   Result<void> outcome;
   if (!begun(reader)) {
-    if (auto begin = reader.connection->run("BEGIN"); !begin)
-      outcome = std::unexpected(std::move(begin).error());
-    reader.has = durable;
-    reader.seen = 0;
+    outcome = begin(reader);
+    if (!outcome) end(reader);
   }
   if (outcome) outcome = run_guarded(*reader.connection, work);
-  // The first statement takes the snapshot, so what was visible is only known after it.
-  if (reader.seen == 0) reader.seen = commits_.visible.load();
   reader.used = true;
   HereRead read{std::move(outcome), reader.seen};
   for (;;) {
@@ -77,12 +83,7 @@ void Snapshots::renew() {
   const std::lock_guard lock(mutex_);
   for (Reader& reader : free_) {
     end(reader);
-    if (!std::exchange(reader.used, false)) continue;
-    reader.has = commits_.durable.load();
-    const auto first = [](const Row&) { return false; };
-    if (reader.connection->run("BEGIN"))
-      (void)reader.connection->each("SELECT 1 FROM sqlite_schema LIMIT 1", {}, first);
-    reader.seen = commits_.visible.load();
+    if (std::exchange(reader.used, false) && !begin(reader)) end(reader);
   }
 }
 

@@ -37,6 +37,7 @@ class Snapshots {
     bool used = false;
   };
   static bool begun(const Reader& reader);
+  Result<void> begin(Reader& reader) const;
   static void end(Reader& reader);
 
   std::mutex mutex_;
