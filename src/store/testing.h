@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/digest.h"
+#include "store/database/database.h"
 
 namespace holdfast::store {
 
@@ -13,5 +14,15 @@ struct Folder {
   Folder() { std::filesystem::create_directories(path); }
   ~Folder() { std::filesystem::remove_all(path); }
 };
+
+// Rows of the table `t`.
+inline Result<int64_t> count(Tx& tx) {
+  int64_t rows = 0;
+  TRY_VOID(tx.each("SELECT count(*) FROM t", {}, [&](const Row& row) {
+    rows = row.integer(0);
+    return false;
+  }));
+  return rows;
+}
 
 }  // namespace holdfast::store

@@ -25,12 +25,7 @@ struct DatabaseContract : testing::TestWithParam<bool> {
     return run_task(database->write(std::move(work)));
   }
   int64_t count() {
-    auto work = [](Tx& tx) -> Result<int64_t> {
-      int64_t n = 0;
-      TRY_VOID(tx.each("SELECT count(*) FROM t", {},
-                       [&](const Row& row) { return n = row.integer(0), false; }));
-      return n;
-    };
+    auto work = [](Tx& tx) { return store::count(tx); };
     return *run_task(database->read(std::move(work)));
   }
 };

@@ -59,14 +59,6 @@ struct LogSyncTest : testing::Test {
     };
   }
   Result<void> put(int64_t key) { return database->write_now(insert(key)); }
-  static Result<int64_t> count(Tx& tx) {
-    int64_t rows = 0;
-    TRY_VOID(tx.each("SELECT count(*) FROM t", {}, [&](const Row& row) {
-      rows = row.integer(0);
-      return false;
-    }));
-    return rows;
-  }
   // Rows, read at once.
   int64_t rows_here(uint64_t& commit) {
     int64_t rows = 0;

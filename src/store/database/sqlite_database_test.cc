@@ -29,14 +29,6 @@ struct SqliteDatabaseTest : testing::Test {
     };
     ASSERT_TRUE(database->write_now(work));
   }
-  static Result<int64_t> count(Tx& tx) {
-    int64_t rows = 0;
-    TRY_VOID(tx.each("SELECT count(*) FROM t", {}, [&](const Row& row) {
-      rows = row.integer(0);
-      return false;
-    }));
-    return rows;
-  }
 
   Folder folder;
   std::unique_ptr<Database> database;

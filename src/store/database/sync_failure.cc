@@ -18,4 +18,8 @@ void sync_failed(const std::string& path) {
   if (handler()) handler()(path);
 }
 
+std::unexpected<Error> after_sync_failure() {
+  return fail(Code::internal, "the database failed to write to disk before; restart to reopen it");
+}
+
 }  // namespace holdfast::store

@@ -5,6 +5,8 @@
 #include <functional>
 #include <string>
 
+#include "base/result.h"
+
 namespace holdfast::store {
 
 // Called on a thread of that database, before any of the writes is answered. Without one
@@ -12,5 +14,7 @@ namespace holdfast::store {
 void on_sync_failure(std::function<void(const std::string& path)> then);
 // For databases: calls it.
 void sync_failed(const std::string& path);
+// What whoever writes or reads later is told, where the process goes on.
+std::unexpected<Error> after_sync_failure();
 
 }  // namespace holdfast::store

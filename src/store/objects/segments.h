@@ -42,7 +42,7 @@ class Segments : public std::enable_shared_from_this<Segments> {  // by make_sha
 
   const std::string directory_;
   const uint64_t limit_;
-  mutable std::mutex mutex_;                     // of what follows; taken before that of `waiting_`
+  mutable std::mutex mutex_;
   std::map<int64_t, std::shared_ptr<Fd>> open_;  // bounded: see file()
   // When bytes were last staged in a segment: between finish() and add() no row protects them yet.
   std::map<int64_t, std::chrono::steady_clock::time_point> staged_at_;

@@ -31,15 +31,18 @@ class JobQueue {
   }
   // Up to `limit` jobs at once; none when closed and empty.
   std::vector<Job> pop(size_t limit) {
-    std::unique_lock lock(mutex_);
-    ready_.wait(lock, [this] { return closed_ || !jobs_.empty(); });
-    return take(limit);
+    return pop_unless(limit, [] { return false; });
   }
   // The same, but none as well where `enough` says so; who changes that calls look_again().
   std::vector<Job> pop_unless(size_t limit, const std::function<bool()>& enough) {
     std::unique_lock lock(mutex_);
     ready_.wait(lock, [&] { return closed_ || !jobs_.empty() || enough(); });
-    return take(limit);
+    std::vector<Job> taken;
+    while (!jobs_.empty() && taken.size() < limit) {
+      taken.push_back(std::move(jobs_.front()));
+      jobs_.pop_front();
+    }
+    return taken;
   }
   void look_again() {
     {
@@ -56,15 +59,6 @@ class JobQueue {
   }
 
  private:
-  std::vector<Job> take(size_t limit) {
-    std::vector<Job> taken;
-    while (!jobs_.empty() && taken.size() < limit) {
-      taken.push_back(std::move(jobs_.front()));
-      jobs_.pop_front();
-    }
-    return taken;
-  }
-
   std::mutex mutex_;
   std::condition_variable ready_;
   std::deque<Job> jobs_;

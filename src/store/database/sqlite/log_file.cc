@@ -40,12 +40,6 @@ int close(sqlite3_file* file) {
   return written != SQLITE_OK ? written : closed;
 }
 
-int read(sqlite3_file* file, void* into, int size, sqlite3_int64 at) {
-  LogFile& log = log_file(file);
-  if (const int code = flush(log); code != SQLITE_OK) return code;
-  return log.below->pMethods->xRead(log.below, into, size, at);
-}
-
 int write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 at) {
   LogFile& log = log_file(file);
   const size_t buffered = log.bytes->size();
@@ -58,12 +52,6 @@ int write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 at) {
   return SQLITE_OK;
 }
 
-int truncate(sqlite3_file* file, sqlite3_int64 size) {
-  LogFile& log = log_file(file);
-  if (const int code = flush(log); code != SQLITE_OK) return code;
-  return log.below->pMethods->xTruncate(log.below, size);
-}
-
 int sync(sqlite3_file* file, int flags) {
   LogFile& log = log_file(file);
   if (const int code = flush(log); code != SQLITE_OK) return code;
@@ -73,56 +61,35 @@ int sync(sqlite3_file* file, int flags) {
   return code;
 }
 
-int file_size(sqlite3_file* file, sqlite3_int64* size) {
-  LogFile& log = log_file(file);
-  if (const int code = flush(log); code != SQLITE_OK) return code;
-  return log.below->pMethods->xFileSize(log.below, size);
+// The method of the file below, as it is.
+template <auto method, class... Arguments>
+int pass(sqlite3_file* file, Arguments... arguments) {
+  sqlite3_file* const below = log_file(file).below;
+  return (below->pMethods->*method)(below, arguments...);
 }
 
-int lock(sqlite3_file* file, int level) {
-  LogFile& log = log_file(file);
-  return log.below->pMethods->xLock(log.below, level);
+// The same, once the file has all that was written.
+template <auto method, class... Arguments>
+int flush_and_pass(sqlite3_file* file, Arguments... arguments) {
+  if (const int code = flush(log_file(file)); code != SQLITE_OK) return code;
+  return pass<method>(file, arguments...);
 }
 
-int unlock(sqlite3_file* file, int level) {
-  LogFile& log = log_file(file);
-  return log.below->pMethods->xUnlock(log.below, level);
-}
-
-int reserved(sqlite3_file* file, int* out) {
-  LogFile& log = log_file(file);
-  return log.below->pMethods->xCheckReservedLock(log.below, out);
-}
-
-int control(sqlite3_file* file, int what, void* with) {
-  LogFile& log = log_file(file);
-  return log.below->pMethods->xFileControl(log.below, what, with);
-}
-
-int sector_size(sqlite3_file* file) {
-  LogFile& log = log_file(file);
-  return log.below->pMethods->xSectorSize(log.below);
-}
-
-int characteristics(sqlite3_file* file) {
-  LogFile& log = log_file(file);
-  return log.below->pMethods->xDeviceCharacteristics(log.below);
-}
-
-constexpr sqlite3_io_methods kMethods = {
+using Io = sqlite3_io_methods;
+constexpr Io kMethods = {
     .iVersion = 1,
     .xClose = close,
-    .xRead = read,
+    .xRead = flush_and_pass<&Io::xRead>,
     .xWrite = write,
-    .xTruncate = truncate,
+    .xTruncate = flush_and_pass<&Io::xTruncate>,
     .xSync = sync,
-    .xFileSize = file_size,
-    .xLock = lock,
-    .xUnlock = unlock,
-    .xCheckReservedLock = reserved,
-    .xFileControl = control,
-    .xSectorSize = sector_size,
-    .xDeviceCharacteristics = characteristics,
+    .xFileSize = flush_and_pass<&Io::xFileSize>,
+    .xLock = pass<&Io::xLock>,
+    .xUnlock = pass<&Io::xUnlock>,
+    .xCheckReservedLock = pass<&Io::xCheckReservedLock>,
+    .xFileControl = pass<&Io::xFileControl>,
+    .xSectorSize = pass<&Io::xSectorSize>,
+    .xDeviceCharacteristics = pass<&Io::xDeviceCharacteristics>,
 };
 
 int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out) {

@@ -9,14 +9,6 @@
 #include "store/group_sync.h"
 
 namespace holdfast::store {
-namespace {
-
-Result<void> lost() {
-  return fail(Code::internal, "the database failed to write to disk before; restart to reopen it");
-}
-
-}  // namespace
-
 // SQLite locks the database file, never its log: closing this descriptor lets no lock go.
 Result<Fd> open_log(const std::string& path) {
   return open_file(path + "-wal", O_RDWR);
@@ -61,7 +53,7 @@ void LogSync::when_durable(uint64_t commit, Then then) {
       }
     }
   }
-  then(broken ? lost() : Result<void>());
+  then(broken ? after_sync_failure() : Result<void>());
 }
 
 bool LogSync::busy() const {
@@ -112,7 +104,7 @@ void LogSync::loop() {
     const std::vector<Then> taken = take_durable();
     lock.unlock();
     if (idle) idle_();  // the writer's next commit comes first
-    for (const Then& then : taken) then(synced ? Result<void>() : lost());
+    for (const Then& then : taken) then(synced ? Result<void>() : after_sync_failure());
     lock.lock();
   }
 }

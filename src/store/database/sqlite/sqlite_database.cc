@@ -7,9 +7,8 @@
 
 #include "base/clock.h"
 #include "base/cores.h"
-#include "base/digest.h"
-#include "base/log.h"
 #include "store/database/few_rows.h"
+#include "store/database/once_done.h"
 #include "store/database/sqlite/commits.h"
 #include "store/database/sqlite/connection.h"
 #include "store/database/sqlite/job_queue.h"
@@ -85,16 +84,8 @@ class SqliteDatabase final : public Database, public FewRowsReader {
   }
   bool durable(uint64_t commit) const override { return commits_.durable.load() >= commit; }
   Task<Result<void>> until_durable(uint64_t commit) override {
-    auto outcome = std::make_shared<Result<void>>();  // the caller may be gone by then
-    std::function<void(std::function<void()>)> start = [this, commit,
-                                                        outcome](std::function<void()> resume) {
-      log_->when_durable(commit, [outcome, resume = std::move(resume)](Result<void> durable) {
-        *outcome = std::move(durable);
-        resume();
-      });
-    };
-    co_await suspend(std::move(start));
-    co_return std::move(*outcome);
+    return once_done(
+        [this, commit](LogSync::Then then) { log_->when_durable(commit, std::move(then)); });
   }
 
  protected:

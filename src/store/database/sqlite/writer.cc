@@ -43,8 +43,7 @@ void Writer::loop() {
     if (jobs.empty()) return;
     if (broken_) sync_failed(options_.path);  // a checkpoint's, which failed no group
     if (broken_ || (log_ != nullptr && log_->broken())) {
-      group->commit =
-          fail(Code::internal, "the database failed to write to disk before; restart to reopen it");
+      group->commit = after_sync_failure();
     } else {
       if (checkpoints_.all_moved()) snapshots_.let_go();
       group->commit = begin();
