@@ -10,7 +10,7 @@ import time
 
 import rigs
 import tuning
-from http_floor import binary_request, infer_http, raw
+from http_floor import binary_request, infer_http, raw, raw_call
 from http_floor import load as load_http
 from lines import report
 
@@ -92,13 +92,9 @@ def bench_loading(folder: pathlib.Path) -> None:
 
 def session_seconds(model: pathlib.Path) -> float:
     """The raw runtime's making of a session, in a process of its own that has loaded the runtime already."""
-    script = ("import sys, time, onnxruntime; options = onnxruntime.SessionOptions(); begin = time.monotonic(); "
-              "onnxruntime.InferenceSession(sys.argv[1], options); print(time.monotonic() - begin)")
+    script = ("import sys, time, onnxruntime; begin = time.monotonic(); "
+              "onnxruntime.InferenceSession(sys.argv[1]); print(time.monotonic() - begin)")
     return float(subprocess.run([sys.executable, "-c", script, model], check=True, capture_output=True, text=True).stdout)
-
-
-def raw_call(model: pathlib.Path) -> dict:
-    return json.loads(subprocess.run([rigs.BIN / "bench_ort_floor", model, "20000"], check=True, capture_output=True, text=True).stdout)
 
 
 def load_local(socket: pathlib.Path) -> dict:

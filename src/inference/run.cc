@@ -61,8 +61,9 @@ void judge(Loaded& loaded, Breaker::Pass pass, const Outcome& outcome) {
 }
 
 struct Begin {
-  Clock::time_point arrived = Clock::now();
-  Breaker::Pass pass = Breaker::Pass::refused;
+  explicit Begin(Loaded& loaded) : pass(loaded.breaker.admit(arrived)) {}
+  const Clock::time_point arrived = Clock::now();
+  const Breaker::Pass pass;
 };
 
 // Why it is not run at all; nothing: it is.
@@ -124,8 +125,7 @@ bool is_quick(const Loaded& loaded, const Inputs& inputs) {
 
 Result<Outputs> run_quick(Repository& repository, Loaded& loaded, const Inputs& inputs,
                           const std::vector<std::string>& outputs, const RunOptions& options) {
-  Begin begin;
-  begin.pass = loaded.breaker.admit(begin.arrived);
+  const Begin begin(loaded);
   Outcome outcome;
   if (auto why = refusal(loaded, begin, options.deadline))
     outcome.answer = std::unexpected(*std::move(why));
@@ -139,8 +139,7 @@ Task<Result<std::vector<Tensor>>> run_model(Repository& repository, Loaded& load
                                             const std::vector<std::string>& outputs,
                                             const RunOptions& options) {
   if (is_quick(loaded, inputs)) co_return run_quick(repository, loaded, inputs, outputs, options);
-  Begin begin;
-  begin.pass = loaded.breaker.admit(begin.arrived);
+  const Begin begin(loaded);
   Outcome outcome;
   if (auto why = refusal(loaded, begin, options.deadline))
     outcome.answer = std::unexpected(*std::move(why));

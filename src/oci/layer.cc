@@ -1,9 +1,9 @@
 #include "oci/layer.h"
 
 #include <fcntl.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/disk_space.h"
 #include "base/files.h"
 
 namespace holdfast::oci {
@@ -15,17 +15,6 @@ namespace {
 Result<void> unless_stopped(const std::stop_token& stop) {
   if (stop.stop_requested()) return fail(Code::cancelled, "the work on an image was stopped");
   return {};
-}
-
-// A layer can be built later: it leaves the twentieth of the disk free that is the most of the
-// hub's reserve (storage.reserve), for else those who are served could not even delete.
-Result<void> leaves_room(int fd, uint64_t bytes) {
-  struct statvfs info{};
-  if (::fstatvfs(fd, &info) != 0) return {};  // the write itself will tell
-  const uint64_t free = uint64_t{info.f_bavail} * info.f_frsize;
-  if (free >= bytes + uint64_t{info.f_blocks} * info.f_frsize / 20) return {};
-  return fail(Code::unavailable, "disk_full",
-              "the disk is too full for an image's layer; give it more space");
 }
 
 }  // namespace
@@ -42,10 +31,13 @@ Result<Layer> write_layer(std::vector<TarEntry> entries, const fs::path& into, i
       if (armed) ::unlink(path.c_str());
     }
   } cleanup{passing};
+  // A layer can be built later: it leaves the most that can be a hub's reserve (storage.reserve),
+  // for else those who are served could not even delete.
+  const DiskSpace space(folder, UINT64_MAX);
   DigestHasher tar, compressed;
   uint64_t size = 0;
   const ByteSink to_file = [&](ByteView bytes) -> Result<void> {
-    TRY_VOID(leaves_room(fd.get(), bytes.size()));
+    TRY_VOID(space.has(bytes.size()));
     compressed.update(bytes);
     size += bytes.size();
     return write_all(fd.get(), bytes);

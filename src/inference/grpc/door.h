@@ -41,7 +41,7 @@ struct Door {
   grpc::AsyncGenericService others;
   std::unique_ptr<grpc::ServerCompletionQueue> queue;
   TaskGroup group;
-  std::atomic<bool> stopping{false};
+  std::atomic<bool> stopping{false};  // by close()
 
   // Whether the call may be answered: `admin` where it changes the server. unauthenticated, denied.
   Result<void> admit(const grpc::ServerContext& context, bool admin = false) const;
@@ -51,11 +51,11 @@ struct Door {
   template <class Expect>
   void expecting(Expect expect) {
     const std::lock_guard lock(expecting_);
-    if (!closed_) expect();
+    if (!stopping) expect();
   }
   void close() {
     const std::lock_guard lock(expecting_);
-    closed_ = true;
+    stopping = true;
   }
 
   void enter(LongCall* call);
@@ -64,7 +64,6 @@ struct Door {
 
  private:
   std::mutex expecting_;
-  bool closed_ = false;
   std::mutex mutex_;
   std::set<LongCall*> long_calls_;
 };

@@ -99,7 +99,6 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(Runtime& runtime, Reposito
 }
 
 void GrpcServer::stop(std::chrono::milliseconds grace) {
-  state_->door.stopping = true;
   state_->door.close();
   state_->door.stop_long_calls();
   state_->server->Shutdown(std::chrono::system_clock::now() + grace);

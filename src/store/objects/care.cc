@@ -9,9 +9,9 @@
 #include <filesystem>
 #include <map>
 
+#include "base/disk_space.h"
 #include "store/objects/checksums.h"
 #include "store/objects/content_index.h"
-#include "store/objects/disk_space.h"
 #include "store/objects/segments.h"
 
 namespace holdfast::store {

@@ -6,10 +6,10 @@
 #include <memory>
 #include <string>
 
+#include "base/disk_space.h"
 #include "net/runtime.h"
 #include "net/work_ahead.h"
 #include "store/objects/checksums.h"
-#include "store/objects/disk_space.h"
 #include "store/objects/segments.h"
 
 namespace holdfast::store {

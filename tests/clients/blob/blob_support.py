@@ -1,14 +1,27 @@
-"""Signed raw requests, for what the stock clients would never send."""
+"""Signed raw requests, for what the stock clients would never send; hubs of a test's own."""
 import base64
+import contextlib
 import datetime
 import email.utils
 import hashlib
 import hmac
 import http.client
+import pathlib
 import socket
 import urllib.parse
 
 VERSION = "2021-12-02"
+
+
+@contextlib.contextmanager
+def own_hub(hub, folder: pathlib.Path, config: str):
+    """A hub beside the one that all share, with this configuration; it must end well."""
+    (folder / "hub.yaml").write_text(config)
+    own = type(hub)(folder, folder / "hub.yaml").start()
+    try:
+        yield own
+    finally:
+        assert own.stop() == 0
 
 
 def signed_headers(account, method: str, target: str, headers: dict, length: int) -> dict:

@@ -5,7 +5,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobServiceClient, StandardBlobTier
 
-from blob_support import send
+from blob_support import own_hub, send
 
 HOT, COOL, ARCHIVE = StandardBlobTier.HOT, StandardBlobTier.COOL, StandardBlobTier.ARCHIVE
 ARCHIVED = (409, "BlobArchived")
@@ -32,12 +32,8 @@ def wait_until_in(tier: str, blob) -> None:
 @pytest.fixture(scope="module")
 def hub(hub, tmp_path_factory):
     """A hub of its own, on which a standard rehydration outlasts the tests."""
-    folder = tmp_path_factory.mktemp("archive")
-    config = folder / "hub.yaml"
-    config.write_text("storage: {rehydration: 1h}\n")
-    own = type(hub)(folder, config).start()
-    yield own
-    assert own.stop() == 0
+    with own_hub(hub, tmp_path_factory.mktemp("archive"), "storage: {rehydration: 1h}\n") as own:
+        yield own
 
 
 def test_nothing_of_it_is_read_or_changed(container):

@@ -11,7 +11,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
-from blob_support import send, soon
+from blob_support import own_hub, send, soon
 
 DATA = os.urandom(300_032)
 
@@ -98,12 +98,9 @@ def far():
 @pytest.fixture(scope="module")
 def hub(hub, far, tmp_path_factory):
     """A hub of its own, which may copy from that server."""
-    folder = tmp_path_factory.mktemp("copies")
-    config = folder / "hub.yaml"
-    config.write_text(f"storage: {{copy-sources: ['{far.removeprefix('http://')}'], copy-timeout: 2s}}\n")
-    own = type(hub)(folder, config).start()
-    yield own
-    assert own.stop() == 0
+    config = f"storage: {{copy-sources: ['{far.removeprefix('http://')}'], copy-timeout: 2s}}\n"
+    with own_hub(hub, tmp_path_factory.mktemp("copies"), config) as own:
+        yield own
 
 
 def every_call(container, url, length=512):

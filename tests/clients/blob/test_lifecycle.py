@@ -7,7 +7,7 @@ import pytest
 
 from azure.storage.blob import ImmutabilityPolicy
 
-from blob_support import soon
+from blob_support import own_hub, soon
 from conftest import BIN
 
 RULES = {"rules": [
@@ -26,11 +26,8 @@ def hub(hub, tmp_path_factory):
     """A hub of its own, beside the one that all share."""
     folder = tmp_path_factory.mktemp("lifecycle")
     (folder / "rules.json").write_text(json.dumps(RULES))
-    config = folder / "hub.yaml"
-    config.write_text("storage: {lifecycle: rules.json}\n")
-    own = type(hub)(folder, config).start()
-    yield own
-    assert own.stop() == 0
+    with own_hub(hub, folder, "storage: {lifecycle: rules.json}\n") as own:
+        yield own
 
 
 def cli(hub, *arguments):
@@ -71,19 +68,14 @@ def test_rules_are_shown_tried_and_done(hub, container):
 
 
 def test_the_background_does_it_too(hub, tmp_path):
-    config = tmp_path / "hub.yaml"
-    config.write_text("storage: {lifecycle_every: 100ms, lifecycle: " + json.dumps(RULES) + "}\n")
-    own = type(hub)(tmp_path, config).start()
-    try:
-        with own.create_account().client() as service:
-            container = service.create_container("tests")
-            filled(container)
-            deadline = time.monotonic() + 20
-            while [b.name for b in container.list_blobs()] != ["data/fine", "data/raw", "logs/held", "logs/kept", "other"]:
-                assert time.monotonic() < deadline, [b.name for b in container.list_blobs()]
-                time.sleep(0.05)
-    finally:
-        assert own.stop() == 0
+    config = "storage: {lifecycle_every: 100ms, lifecycle: " + json.dumps(RULES) + "}\n"
+    with own_hub(hub, tmp_path, config) as own, own.create_account().client() as service:
+        container = service.create_container("tests")
+        filled(container)
+        deadline = time.monotonic() + 20
+        while [b.name for b in container.list_blobs()] != ["data/fine", "data/raw", "logs/held", "logs/kept", "other"]:
+            assert time.monotonic() < deadline, [b.name for b in container.list_blobs()]
+            time.sleep(0.05)
 
 
 def test_the_rules_are_checked(hub, tmp_path):

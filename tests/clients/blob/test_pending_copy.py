@@ -11,7 +11,7 @@ import time
 import pytest
 from azure.core.exceptions import HttpResponseError
 
-from blob_support import send
+from blob_support import own_hub, send
 
 PART = 16 << 20
 DATA = random.Random(5).randbytes(2 * PART + 1_234_567)
@@ -106,10 +106,8 @@ def far(request, tmp_path, monkeypatch):
 @pytest.fixture
 def hub(hub, far, tmp_path):
     """A hub of its own, which may copy from that server."""
-    (tmp_path / "hub.yaml").write_text(f"storage: {{copy-sources: ['{far.host}'], copy-timeout: 60s, deleted-containers: 1h}}\n")
-    own = type(hub)(tmp_path, tmp_path / "hub.yaml").start()
-    yield own
-    assert own.stop() == 0
+    with own_hub(hub, tmp_path, f"storage: {{copy-sources: ['{far.host}'], copy-timeout: 60s, deleted-containers: 1h}}\n") as own:
+        yield own
 
 
 def until(found, blob, seconds: float = 60):

@@ -5,7 +5,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobSasPermissions, ContainerSasPermissions, RetentionPolicy, generate_blob_sas, generate_container_sas
 
-from blob_support import send, soon
+from blob_support import own_hub, send, soon
 
 
 def code(call) -> tuple[int, str]:
@@ -17,12 +17,8 @@ def code(call) -> tuple[int, str]:
 @pytest.fixture(scope="module")
 def hub(hub, tmp_path_factory):
     """A hub of its own, beside the one that all share."""
-    folder = tmp_path_factory.mktemp("versions")
-    config = folder / "hub.yaml"
-    config.write_text("storage: {versioning: true, deleted-containers: 48h}\n")
-    own = type(hub)(folder, config).start()
-    yield own
-    assert own.stop() == 0
+    with own_hub(hub, tmp_path_factory.mktemp("versions"), "storage: {versioning: true, deleted-containers: 48h}\n") as own:
+        yield own
 
 
 def versions(container, *include):

@@ -1,4 +1,4 @@
-#include "store/objects/disk_space.h"
+#include "base/disk_space.h"
 
 #include <sys/statvfs.h>
 
@@ -6,7 +6,7 @@
 
 #include "base/bytes.h"
 
-namespace holdfast::store {
+namespace holdfast {
 
 uint64_t DiskSpace::left() const {
   struct statvfs info{};
@@ -24,4 +24,4 @@ Result<void> DiskSpace::has(uint64_t bytes) const {
                   " may still be written; delete what is not needed, or give it more space");
 }
 
-}  // namespace holdfast::store
+}  // namespace holdfast

@@ -1,5 +1,5 @@
 // The space that new bytes leave free, so that the database goes on to commit, contents can be
-// deleted and segments moved together while the disk is full. For store/objects alone. Any thread.
+// deleted and segments moved together while the disk is full. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 
-namespace holdfast::store {
+namespace holdfast {
 
 class DiskSpace {
  public:
@@ -25,4 +25,4 @@ class DiskSpace {
   const uint64_t reserve_;
 };
 
-}  // namespace holdfast::store
+}  // namespace holdfast
