@@ -1,5 +1,6 @@
 #include "net/stream.h"
 
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -39,6 +40,23 @@ void survive_lost_peers() {
   static std::once_flag once;
   std::call_once(once, [] { std::signal(SIGPIPE, [](int) {}); });
 }
+
+constexpr uint64_t kPiece = 64 << 10;  // what sendfile sends at a time
+
+// While it is held, a plain socket sends whole segments only; then what is left, at once.
+class Cork {
+ public:
+  explicit Cork(int socket) : socket_(socket) { set(1); }
+  ~Cork() { set(0); }
+  Cork(const Cork&) = delete;
+  Cork& operator=(const Cork&) = delete;
+
+ private:
+  void set(int on) const {
+    if (socket_ >= 0) ::setsockopt(socket_, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+  }
+  const int socket_;
+};
 
 }  // namespace
 
@@ -188,6 +206,9 @@ Task<Result<void>> Stream::send_file(int fd, uint64_t offset, uint64_t size) {
     }
     co_return Result<void>();
   }
+  // The kernel sends a file in pieces of 64 KiB, which are no whole number of segments: without the
+  // cork the rest of each leaves alone, as a packet that costs as much as a full one.
+  const Cork cork(size > kPiece ? socket_.native_handle() : -1);
   while (size > 0) {
     auto at = static_cast<off_t>(offset);
     // One call at most sends 2 MiB, so that other connections of this thread get their turn.
