@@ -1,6 +1,7 @@
-// A folder of its own for a test.
+// A folder of its own for a test, and a disk whose syncs are held up or fail.
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 
 #include "base/digest.h"
@@ -14,6 +15,12 @@ struct Folder {
   Folder() { std::filesystem::create_directories(path); }
   ~Folder() { std::filesystem::remove_all(path); }
 };
+
+// This program's own fdatasync(), which takes the place of the C library's (own_sync_test.cc).
+namespace own_sync {
+extern std::atomic<bool> held, failing;
+extern std::atomic<int> calls, failures;
+}  // namespace own_sync
 
 // Rows of the table `t`.
 inline Result<int64_t> count(Tx& tx) {

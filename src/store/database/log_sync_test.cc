@@ -1,35 +1,17 @@
-// A commit is visible to readers before its sync: nobody may be told of it until then. The sync is
-// held up or fails in this program's own fdatasync(), which takes the place of the C library's.
+// A commit is visible to readers before its sync: nobody may be told of it until then.
 #include <gtest/gtest.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <thread>
 
 #include "net/task_group.h"
 #include "store/database/few_rows.h"
 #include "store/testing.h"
 
-namespace {
-
-std::atomic<bool> held{false}, failing{false};
-std::atomic<int> syncs{0};
-
-}  // namespace
-
-extern "C" int fdatasync(int fd) {
-  ++syncs;
-  held.wait(true);
-  if (failing) {
-    errno = EIO;
-    return -1;
-  }
-  return static_cast<int>(::syscall(SYS_fdatasync, fd));
-}
-
 namespace holdfast::store {
 namespace {
+
+using own_sync::failing, own_sync::held;
+std::atomic<int>& syncs = own_sync::calls;
 
 const Migration kKeys[] = {{1, "CREATE TABLE t(k INTEGER PRIMARY KEY)"}};
 

@@ -160,6 +160,26 @@ TEST_F(FileObjects, AFailedWriteIsToldAtTheEndAtTheLatest) {
   }
 }
 
+// A large content is synced on its way already. Where that fails, the sync at the end may well
+// succeed, for the system tells of it once: the content fails all the same.
+TEST_F(FileObjects, AFailedSyncOnTheWayIsNoSuccessAtTheEnd) {
+  const auto work = [](ObjectStore& on) -> Task<Result<StagedContent>> {
+    CO_TRY(auto writer, co_await on.create(100 << 20));
+    const std::string bytes(1 << 20, 'x');
+    own_sync::failures = 0;
+    own_sync::failing = true;
+    Result<void> appended;
+    for (int i = 0; i < 100 && own_sync::failures == 0 && appended; ++i)
+      appended = co_await writer->append(as_bytes(bytes));
+    own_sync::failing = false;
+    if (!appended) co_return std::unexpected(appended.error());
+    co_return co_await writer->finish();
+  };
+  EXPECT_FALSE(run_task(work(*objects)));
+  EXPECT_EQ(own_sync::failures, 1);
+  EXPECT_EQ(files(), 0u);
+}
+
 // Bytes between finish() and add() are held by no row; a sweep that empties their segment must
 // leave them.
 TEST_F(FileObjects, ASweepSparesWhatIsStaged) {

@@ -10,44 +10,62 @@
 
 #include "base/digest.h"
 #include "base/seat.h"
+#include "store/objects/part_memory.h"
 #include "store/objects/planted.h"
 
 namespace holdfast::store {
 namespace {
 
 // With two parts each: 32 MiB for those with a seat, as much for five hundred without.
-constexpr size_t kPart = 512 << 10, kLittlePart = 32 << 10;
+constexpr size_t kLittlePart = 32 << 10;
 Seats seats(32);
+
+// A disk that has taken a lot into its memory takes long to sync: what comes first is synced while
+// the rest is on its way. One at a time, for it is work of the whole disk.
+constexpr uint64_t kSyncEvery = 16 << 20;
+Seats syncs_ahead(1);
 
 constexpr size_t kAlignment = 4096;  // of memory and offsets, for direct writes
 
 class Part {
  public:
   explicit Part(size_t room)
-      : bytes_(static_cast<std::byte*>(std::aligned_alloc(kAlignment, room)), &std::free),
+      : bytes_(room == kPart ? Memory(take_part(), &give_part)
+                             : Memory(std::aligned_alloc(kAlignment, room), &std::free)),
         room_(room) {}
   // Takes what fits; returns how much that was.
   size_t take(ByteView bytes) {
     const size_t count = std::min(bytes.size(), room_ - size_);
-    std::memcpy(bytes_.get() + size_, bytes.data(), count);
+    std::memcpy(at(size_), bytes.data(), count);
     size_ += count;
     return count;
   }
   void clear() { size_ = 0; }
   bool full() const { return size_ == room_; }
-  ByteView view() const { return {bytes_.get(), size_}; }
+  ByteView view() const { return {at(0), size_}; }
 
  private:
-  std::unique_ptr<std::byte, void (*)(void*)> bytes_;
+  using Memory = std::unique_ptr<void, void (*)(void*)>;
+  std::byte* at(size_t offset) const { return static_cast<std::byte*>(bytes_.get()) + offset; }
+
+  Memory bytes_;
   size_t room_, size_ = 0;
 };
+
+// How much a part of a content of `expected` bytes (0: nobody knows) holds.
+size_t part_of(const Seat& seat, uint64_t expected) {
+  if (!seat) return kLittlePart;
+  if (expected == 0 || expected >= kPart) return kPart;
+  return (expected + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 }  // namespace
 
 // Held by the writer and by the work under way on the pool, which has `writing` and all below it.
 class FileContentWriter::File {
  public:
-  explicit File(const std::string& files) {
+  File(const std::string& files, uint64_t expected)
+      : filling(part_of(seat, expected)), writing(part_of(seat, expected)) {
     const std::string name = hex(as_bytes(random_bytes(16)));
     staged_.file = name.substr(0, 2) + "/" + name;
     path_ = files + "/" + staged_.file;
@@ -59,8 +77,8 @@ class FileContentWriter::File {
   File& operator=(const File&) = delete;
 
   const Seat seat{seats};
-  Part filling{seat ? kPart : kLittlePart};  // the writer's
-  Part writing{seat ? kPart : kLittlePart};
+  Part filling;  // the writer's
+  Part writing;
 
   Result<void> put(const DiskSpace& space) {
     const ByteView bytes = writing.view();
@@ -77,11 +95,14 @@ class FileContentWriter::File {
     return {};
   }
 
+  // Of what was put; together with a put() of what comes.
+  Result<void> sync() const { return sync_data(fd_.get()); }
+
   Result<StagedContent> finish() {
     const std::string table = sums_.finish();
     staged_.crc = Crc64::of(as_bytes(table));
     TRY_VOID(through_cache(as_bytes(table)));
-    TRY_VOID(sync_data(fd_.get()));
+    TRY_VOID(sync());
     TRY_VOID(sync_directory(folder()));
     TRY_VOID(planted::publish(path_));
     finished_ = true;
@@ -133,7 +154,7 @@ Task<Result<void>> FileContentWriter::append(ByteView bytes) {
     co_return Result<void>();
   }
   if (!file_) {
-    file_ = std::make_shared<File>(files_);
+    file_ = std::make_shared<File>(files_, expected_);
     const std::string first = std::move(small_);
     CO_TRY_VOID(co_await fill(as_bytes(first)));
   }
@@ -153,9 +174,22 @@ Task<Result<void>> FileContentWriter::fill(ByteView bytes) {
 // The part goes to the disk once the one before it did.
 Task<Result<void>> FileContentWriter::hand_over() {
   CO_TRY_VOID(co_await writing_.wait());
+  if (unsynced_ >= kSyncEvery) {
+    CO_TRY_VOID(co_await sync_ahead());
+  }
   std::swap(file_->filling, file_->writing);
   file_->filling.clear();
+  unsynced_ += file_->writing.view().size();
   writing_.start(pool_, [file = file_, &space = space_] { return file->put(space); });
+  co_return Result<void>();
+}
+
+Task<Result<void>> FileContentWriter::sync_ahead() {
+  const auto turn = std::make_shared<const Seat>(syncs_ahead);
+  if (!*turn) co_return Result<void>();
+  CO_TRY_VOID(co_await syncing_.wait());  // its last one, which has given back its turn
+  unsynced_ = 0;
+  syncing_.start(pool_, [file = file_, turn] { return file->sync(); });
   co_return Result<void>();
 }
 
@@ -165,6 +199,7 @@ Task<Result<StagedContent>> FileContentWriter::finish() {
     CO_TRY_VOID(co_await hand_over());
   }
   CO_TRY_VOID(co_await writing_.wait());
+  CO_TRY_VOID(co_await syncing_.wait());  // the system tells of a failed sync only once
   auto work = [file = file_] { return file->finish(); };
   co_return co_await pool_.run(std::move(work));
 }

@@ -29,6 +29,7 @@ class FileContentWriter final : public ContentWriter {
   class File;
   Task<Result<void>> fill(ByteView bytes);
   Task<Result<void>> hand_over();
+  Task<Result<void>> sync_ahead();
 
   Segments& segments_;
   BlockingPool& pool_;
@@ -38,7 +39,8 @@ class FileContentWriter final : public ContentWriter {
   uint64_t size_ = 0;
   std::string small_;
   std::shared_ptr<File> file_;  // once the content is large
-  WorkAhead writing_;
+  WorkAhead writing_, syncing_;
+  uint64_t unsynced_ = 0;  // bytes put since the last sync
 };
 
 }  // namespace holdfast::store
