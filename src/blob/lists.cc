@@ -1,4 +1,6 @@
 // Listings. A page costs what it shows: each walks only rows that it may show, in order.
+#include "blob/lists.h"
+
 #include <algorithm>
 
 #include "blob/kept.h"
@@ -47,73 +49,90 @@ std::vector<KeptState> states_of(const ListQuery& query) {
 }
 
 // Each part is in the order of an index already, and SQLite merges them as it goes.
-std::string list_sql(const ListQuery& query) {
-  const std::string columns(kBlobColumns);
+std::string list_sql(const ListQuery& query, const std::vector<KeptState>& states) {
+  const std::string columns(states.empty() && query.brief ? kBriefColumns : kBlobColumns);
+  const std::string present =
+      " FROM blob WHERE container = ?1 AND name >= ?2 AND " + std::string(kNotExpired);
+  // One part alone has its order by the key; to sort it by a constant as well would cost a sorter.
+  if (states.empty()) return "SELECT " + columns + present + " ORDER BY name";
   std::string sql = "SELECT " + columns +
-                    ", -1 AS state, 9223372036854775807 AS at, 0 AS deleted, 0 AS expires FROM "
-                    "blob WHERE container = ?1 AND name >= ?2 AND " +
-                    std::string(kNotExpired);
-  for (const KeptState state : states_of(query))
+                    ", -1 AS state, 9223372036854775807 AS at, 0 AS deleted, 0 AS expires" +
+                    present;
+  for (const KeptState state : states)
     sql += " UNION ALL SELECT " + columns + std::string(kKeptColumns) +
            " FROM blob_history INDEXED BY blob_history_by_state WHERE container = ?1 AND state = " +
            std::to_string(static_cast<int>(state)) + " AND (name, at) >= (?2, ?4)";
-  // One part alone has its order by the key; to sort it by a constant as well would cost a sorter.
-  return sql + (states_of(query).empty() ? " ORDER BY name" : " ORDER BY name, at");
+  return sql + " ORDER BY name, at";
 }
 
 class Lister {
  public:
-  Lister(Tx& tx, int64_t container, const ListQuery& query, WallTime now)
-      : tx_(tx), container_(container), query_(query), now_(now) {}
+  Lister(Tx& tx, int64_t container, const ListQuery& query, WallTime now, const Listing& to)
+      : tx_(tx), container_(container), query_(query), now_(now), to_(to) {}
 
-  Result<Page> page() {
-    const std::string sql = list_sql(query_);
+  Result<std::string> run() {
+    const std::vector<KeptState> states = states_of(query_);
+    with_kept_ = !states.empty();
+    const std::string sql = list_sql(query_, states);
     from_ = position_of(query_.prefix, query_.marker);
-    page_.items.reserve(query_.limit);
     // Each round walks until a common prefix begins, then jumps behind all names under it.
     for (bool more = true; more;) {
       jump_.clear();
       Result<void> inner;
       std::vector<store::Value> values = {container_, std::string_view(from_.name), nanos(now_)};
-      if (sql.find("?4") != std::string::npos) values.emplace_back(from_.at);
+      if (with_kept_) values.emplace_back(from_.at);
       pending_from_ = from_.name;
       TRY_VOID(tx_.each(sql, values, [&](const Row& row) {
         const std::string_view name = row.text(0);
         if (!name.starts_with(query_.prefix)) return false;
         inner = take_pending(name);
         if (!inner || stopped()) return false;
-        const int64_t at = row.integer(kBlobColumnCount + 1);
-        if (!take(name, at)) return false;
-        Info& info = page_.items.emplace_back(kept_info(row));
-        const auto state = row.integer(kBlobColumnCount);
-        info.versions_only =
-            query_.gone && (state == static_cast<int64_t>(KeptState::last_version) ||
-                            state == static_cast<int64_t>(KeptState::deleted_last_version));
-        return true;
+        if (!take(name, with_kept_ ? row.integer(kBlobColumnCount + 1) : kPresent)) return false;
+        inner = tell(row);
+        return inner.has_value();
       }));
       TRY_VOID(inner);
       if (!stopped()) TRY_VOID(take_pending({}));
       more = !jump_.empty();
       from_ = Position{jump_, 0};
     }
-    for (Info& info : page_.items) TRY_VOID(note_rehydration(tx_, container_, info));
-    return std::move(page_);
+    return std::move(next_);
   }
 
  private:
-  bool stopped() const { return !jump_.empty() || !page_.next.empty(); }
+  bool stopped() const { return !jump_.empty() || !next_.empty(); }
+
+  Result<void> tell(const Row& row) {
+    if (with_kept_) {
+      info_ = kept_info(row);
+      const auto state = row.integer(kBlobColumnCount);
+      info_.versions_only =
+          query_.gone && (state == static_cast<int64_t>(KeptState::last_version) ||
+                          state == static_cast<int64_t>(KeptState::deleted_last_version));
+    } else if (query_.brief) {
+      read_brief(row, info_);
+      info_.rehydration = Rehydration();
+    } else {
+      info_ = blob_info(row);
+    }
+    TRY_VOID(note_rehydration(tx_, container_, info_));
+    to_.blob(info_);
+    return {};
+  }
 
   // Whether it is an item of this page; else it is the next page's, or stands behind a prefix.
   bool take(std::string_view name, int64_t at) {
-    if (page_.items.size() + page_.prefixes.size() == query_.limit) {
-      page_.next = marker_of({std::string(name), at});
+    if (told_ == query_.limit) {
+      next_ = marker_of({std::string(name), at});
       return false;
     }
+    ++told_;
     const size_t cut = query_.delimiter.empty() ? std::string_view::npos
                                                 : name.find(query_.delimiter, query_.prefix.size());
     if (cut == std::string_view::npos) return true;
-    page_.prefixes.emplace_back(name.substr(0, cut + query_.delimiter.size()));
-    jump_ = after_prefix(page_.prefixes.back());
+    const std::string_view prefix = name.substr(0, cut + query_.delimiter.size());
+    to_.prefix(prefix);
+    jump_ = after_prefix(std::string(prefix));
     return false;
   }
 
@@ -136,7 +155,7 @@ class Lister {
       if (!take(name, kPresent)) break;
       Info info;
       info.name = std::move(name);
-      page_.items.push_back(std::move(info));
+      to_.blob(info);
     }
     return {};
   }
@@ -145,18 +164,31 @@ class Lister {
   int64_t container_;
   const ListQuery& query_;
   WallTime now_;
+  const Listing& to_;
+  bool with_kept_ = false;
   Position from_;
-  std::string jump_, pending_from_;
-  Page page_;
+  std::string jump_, pending_from_, next_;
+  size_t told_ = 0;
+  Info info_;  // one for all rows
 };
 
 }  // namespace
 
+Result<std::string> tell_blobs(Tx& tx, std::string_view account, std::string_view container,
+                               const ListQuery& query, WallTime now, const Listing& to) {
+  TRY(const FoundContainer in, find_container(tx, account, container));
+  return Lister(tx, in.id, query, now, to).run();
+}
+
 Task<Result<Page>> Blobs::list_blobs(std::string account, std::string container, ListQuery query) {
   const WallTime now = clock_.now();
   auto work = [account, container, query, now](Tx& tx) -> Result<Page> {
-    TRY(const FoundContainer in, find_container(tx, account, container));
-    return Lister(tx, in.id, query, now).page();
+    Page page;
+    Listing to;
+    to.blob = [&page](Info& info) { page.items.push_back(std::move(info)); };
+    to.prefix = [&page](std::string_view prefix) { page.prefixes.emplace_back(prefix); };
+    TRY(page.next, tell_blobs(tx, account, container, query, now, to));
+    return page;
   };
   co_return co_await database_.read(std::move(work));
 }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "blob/contents.h"
+#include "blob/lists.h"
 #include "blob/testing.h"
 
 namespace holdfast::blob {
@@ -102,6 +103,78 @@ TEST_F(Listings, AnItemIsTheWholeBlob) {
   EXPECT_EQ(listed.modified, found.modified);
   EXPECT_EQ(listed.headers, found.headers);
   EXPECT_EQ(listed.metadata, found.metadata);
+}
+
+TEST_F(Listings, ABriefOneLeavesOutWhatOnlyAFullOneAsksForAndMixesNoRows) {
+  make_container("e");
+  const auto put = [this](std::string name, NewBlob wanted) {
+    return run_task(
+        blobs->put_blob(BlobKey("site1", "e", std::move(name)), stage("12"), wanted, {}));
+  };
+  NewBlob full;
+  full.headers = {{"Content-Type", "a type that is long"}, {"Content-MD5", "a \"sum\""}};
+  full.metadata = {{"m", "1"}};
+  full.tags = {{"t", "2"}, {"u", "3"}};
+  full.type = BlobType::append;
+  full.sealed = true;
+  full.sequence = 7;
+  full.expiry = clock.now() + std::chrono::hours(1);
+  full.tier = "Cool";
+  for (const char* name : {"a", "c"}) ASSERT_TRUE(put(name, full));
+  ASSERT_TRUE(put("b", {}));
+  NewBlob archived;
+  archived.tier = "Archive";
+  ASSERT_TRUE(put("d", archived));
+  ASSERT_TRUE(put("e", {}));
+  LeaseRequest lease;
+  lease.proposed = "8c9f0000-0000-0000-0000-00000000000a";
+  ASSERT_TRUE(run_task(blobs->lease_blob(BlobKey("site1", "e", "a"), lease, {})));
+  ASSERT_TRUE(database->write_now([](store::Tx& tx) -> Result<void> {
+    TRY_VOID(tx.run(
+        "INSERT INTO rehydration SELECT id, 'd', 'Hot', 1, 0 FROM container WHERE name = 'e'"));
+    return {};
+  }));
+  ListQuery query;
+  const auto whole = run_task(blobs->list_blobs("site1", "e", query));
+  query.brief = true;
+  const auto brief = run_task(blobs->list_blobs("site1", "e", query));
+  ASSERT_EQ(brief->items.size(), 5u);
+  for (size_t i = 0; i < 5; ++i) {
+    const Info &is = brief->items[i], &has = whole->items[i];
+    EXPECT_EQ(is.name, has.name);
+    EXPECT_EQ(is.size, has.size);
+    EXPECT_EQ(is.created, has.created);
+    EXPECT_EQ(is.modified, has.modified);
+    EXPECT_EQ(is.etag, has.etag);
+    EXPECT_EQ(is.headers, has.headers);
+    EXPECT_EQ(is.tags, has.tags);
+    EXPECT_EQ(is.type, has.type);
+    EXPECT_EQ(is.sealed, has.sealed);
+    EXPECT_EQ(is.sequence, has.sequence);
+    EXPECT_EQ(is.expiry, has.expiry);
+    EXPECT_EQ(is.tier, has.tier);
+    EXPECT_EQ(is.lease.id, has.lease.id);
+    EXPECT_EQ(is.rehydration.to, has.rehydration.to);
+    EXPECT_EQ(has.metadata.empty(), !(i == 0 || i == 2));
+    EXPECT_TRUE(is.metadata.empty());
+  }
+  // The rows one by one, none of which is taken away: the next has nothing of the last.
+  std::vector<Info> told;
+  ASSERT_TRUE(database->write_now([&](store::Tx& tx) -> Result<void> {
+    Listing to;
+    to.blob = [&told](const Info& info) { told.push_back(info); };
+    TRY_VOID(tell_blobs(tx, "site1", "e", query, clock.now(), to));
+    return {};
+  }));
+  ASSERT_EQ(told.size(), 5u);
+  EXPECT_EQ(told[0].lease.id, lease.proposed);
+  EXPECT_EQ(told[2].headers, full.headers);
+  EXPECT_EQ(told[3].rehydration.to, "Hot");
+  for (const size_t i : {1, 4}) {
+    EXPECT_TRUE(told[i].headers.empty() && told[i].tags.empty() && told[i].tier.empty()) << i;
+    EXPECT_TRUE(told[i].lease.id.empty() && told[i].rehydration.to.empty()) << i;
+    EXPECT_TRUE(!told[i].sealed && told[i].sequence == 0 && told[i].expiry == WallTime()) << i;
+  }
 }
 
 TEST_F(Listings, APageMarkHoldsWhenItsBlobIsDeleted) {

@@ -1,81 +1,10 @@
 #include "blob/rows.h"
 
 #include <algorithm>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
-#include <boost/json/value.hpp>
 
 #include "store/objects/page_map.h"
 
 namespace holdfast::blob {
-
-namespace json = boost::json;
-
-namespace {
-
-bool plain(std::string_view text) {
-  return std::ranges::none_of(
-      text, [](char c) { return static_cast<uint8_t>(c) < 0x20 || c == '"' || c == '\\'; });
-}
-
-}  // namespace
-
-// Each write makes four of them: most are empty, and nearly all are plain.
-std::string pairs_to_json(const Pairs& pairs) {
-  if (pairs.empty()) return "{}";
-  if (pairs.size() == 1 && plain(pairs[0].first) && plain(pairs[0].second))
-    return "{\"" + pairs[0].first + "\":\"" + pairs[0].second + "\"}";
-  json::object object;
-  for (const auto& [name, value] : pairs) object[name] = value;
-  return json::serialize(object);
-}
-
-namespace {
-
-// A JSON text without escapes; nullopt where `text` does not begin with one.
-std::optional<std::string_view> take_plain(std::string_view& text) {
-  if (!text.starts_with('"')) return std::nullopt;
-  const size_t end = text.find_first_of("\"\\", 1);
-  if (end == std::string_view::npos || text[end] != '"') return std::nullopt;
-  const std::string_view plain = text.substr(1, end - 1);
-  text.remove_prefix(end + 1);
-  return plain;
-}
-
-// What pairs_to_json() writes where nothing needs an escape; false: it is something else.
-bool take_plain_pairs(std::string_view text, Pairs& pairs) {
-  if (text.size() < 2 || text.front() != '{' || text.back() != '}') return false;
-  text = text.substr(1, text.size() - 2);
-  while (!text.empty()) {
-    if (!pairs.empty()) {
-      if (text.front() != ',') return false;
-      text.remove_prefix(1);
-    }
-    const auto name = take_plain(text);
-    if (!name || !text.starts_with(':')) return false;
-    text.remove_prefix(1);
-    const auto value = take_plain(text);
-    if (!value) return false;
-    if (pairs.empty()) pairs.reserve(4);
-    pairs.emplace_back(*name, *value);
-  }
-  return true;
-}
-
-}  // namespace
-
-// A listing reads 20,000 of them: nearly all are plain, and most are empty.
-Pairs pairs_from_json(std::string_view text) {
-  Pairs pairs;
-  if (take_plain_pairs(text, pairs)) return pairs;
-  pairs.clear();
-  boost::system::error_code error;
-  const json::value value = json::parse(text, error);
-  if (error || !value.is_object()) return pairs;
-  for (const auto& [name, item] : value.as_object())
-    pairs.emplace_back(std::string(name), item.is_string() ? std::string(item.as_string()) : "");
-  return pairs;
-}
 
 namespace {
 
@@ -132,26 +61,30 @@ std::unexpected<Error> wrong_type() {
   return fail(Code::conflict, "invalid_blob_type", "The blob type is invalid for this operation.");
 }
 
-Info blob_info(const store::Row& row) {
-  Info info;
-  info.name = std::string(row.text(0));
+void read_brief(const store::Row& row, Info& info) {
+  info.name = row.text(0);
   info.size = static_cast<uint64_t>(row.integer(1));
   info.created = WallTime(std::chrono::nanoseconds(row.integer(2)));
   info.modified = WallTime(std::chrono::nanoseconds(row.integer(3)));
   info.etag = static_cast<uint64_t>(row.integer(4));
-  info.headers = pairs_from_json(row.text(5));
-  info.metadata = pairs_from_json(row.text(6));
-  info.type = static_cast<BlobType>(row.integer(7));
-  info.blocks = static_cast<uint32_t>(row.integer(8));
-  info.sealed = row.integer(9) != 0;
-  info.lease = lease_in(row, 10);
-  info.copy = pairs_from_json(row.text(14));
-  info.tags = pairs_from_json(row.text(15));
-  info.tier = std::string(row.text(16));
-  info.tier_changed = WallTime(std::chrono::nanoseconds(row.integer(17)));
-  info.sequence = row.integer(18);
-  info.version = WallTime(std::chrono::nanoseconds(row.integer(19)));
-  info.expiry = WallTime(std::chrono::nanoseconds(row.integer(20)));
+  read_pairs(row.text(5), info.headers);
+  info.type = static_cast<BlobType>(row.integer(6));
+  info.sealed = row.integer(7) != 0;
+  info.lease = lease_in(row, 8);
+  read_pairs(row.text(12), info.tags);
+  info.tier = row.text(13);
+  info.sequence = row.integer(14);
+  info.expiry = WallTime(std::chrono::nanoseconds(row.integer(15)));
+}
+
+Info blob_info(const store::Row& row) {
+  Info info;
+  read_brief(row, info);
+  info.metadata = pairs_from_json(row.text(16));
+  info.blocks = static_cast<uint32_t>(row.integer(17));
+  info.copy = pairs_from_json(row.text(18));
+  info.tier_changed = WallTime(std::chrono::nanoseconds(row.integer(19)));
+  info.version = WallTime(std::chrono::nanoseconds(row.integer(20)));
   info.immutability.mode = static_cast<Immutability::Mode>(row.integer(21));
   info.immutability.until = WallTime(std::chrono::nanoseconds(row.integer(22)));
   info.immutability.hold = row.integer(23) != 0;
@@ -217,21 +150,21 @@ BlobValues::BlobValues(const Info& info)
             nanos(info.modified),
             static_cast<int64_t>(info.etag),
             std::string_view(headers),
-            std::string_view(metadata),
             static_cast<int64_t>(info.type),
-            int64_t{info.blocks},
             int64_t{info.sealed},
             std::string_view(info.lease.id),
             int64_t{info.lease.seconds},
             nanos(info.lease.until),
             int64_t{info.lease.breaking},
-            std::string_view(copy),
             std::string_view(tags),
             std::string_view(info.tier),
-            nanos(info.tier_changed),
             info.sequence,
-            nanos(info.version),
             nanos(info.expiry),
+            std::string_view(metadata),
+            int64_t{info.blocks},
+            std::string_view(copy),
+            nanos(info.tier_changed),
+            nanos(info.version),
             int64_t{info.immutability.mode},
             nanos(info.immutability.until),
             int64_t{info.immutability.hold}};

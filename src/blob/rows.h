@@ -2,11 +2,9 @@
 #pragma once
 
 #include "blob/blobs.h"
+#include "blob/pairs.h"
 
 namespace holdfast::blob {
-
-std::string pairs_to_json(const Pairs& pairs);
-Pairs pairs_from_json(std::string_view text);
 
 struct FoundContainer {
   int64_t id = 0;
@@ -38,11 +36,16 @@ inline constexpr std::string_view kNotExpired =
     "(expiry = 0 OR max(expiry, policy_until) > ?3 OR legal_hold = 1)";
 // What blob_info() reads, in order; columns of `blob` and `blob_history` alike.
 inline constexpr std::string_view kBlobColumns =
-    "name, size, created, modified, etag, headers, metadata, type, blocks, sealed, lease_id, "
-    "lease_seconds, lease_until, lease_breaking, copy, tags, tier, tier_changed, sequence, "
-    "version, expiry, policy, policy_until, legal_hold";
+    "name, size, created, modified, etag, headers, type, sealed, lease_id, lease_seconds, "
+    "lease_until, lease_breaking, tags, tier, sequence, expiry, metadata, blocks, copy, "
+    "tier_changed, version, policy, policy_until, legal_hold";
 inline constexpr int kBlobColumnCount = 24;
 Info blob_info(const store::Row& row);
+// Those of them that a plain listing shows, which come first. read_brief() leaves the others as
+// they are, and takes the room that `info` has for its texts.
+inline constexpr std::string_view kBriefColumns =
+    kBlobColumns.substr(0, kBlobColumns.find(", metadata"));
+void read_brief(const store::Row& row, Info& info);
 // What is wanted of its bytes; of a page blob no more can be read.
 Result<std::shared_ptr<store::OpenContent>> open_content(store::Tx& tx, store::ObjectStore& objects,
                                                          const FoundBlob& blob, Range wanted);

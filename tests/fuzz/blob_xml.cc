@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "blob/http/xml.h"
+#include "blob/http/xml_text.h"
 
 using namespace holdfast;
 

@@ -1,5 +1,6 @@
 #include "blob/http/operations.h"
 #include "blob/http/xml.h"
+#include "blob/http/xml_text.h"
 
 namespace holdfast::blob {
 namespace {

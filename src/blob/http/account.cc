@@ -4,6 +4,7 @@
 #include "blob/http/cors.h"
 #include "blob/http/operations.h"
 #include "blob/http/xml.h"
+#include "blob/http/xml_text.h"
 
 namespace holdfast::blob {
 namespace {

@@ -1,6 +1,7 @@
 // Get User Delegation Key.
 #include "blob/http/operations.h"
 #include "blob/http/xml.h"
+#include "blob/http/xml_text.h"
 #include "identity/delegation_keys.h"
 
 namespace holdfast::blob {

@@ -2,7 +2,7 @@
 // codes".
 #include "base/log.h"
 #include "blob/http/call.h"
-#include "blob/http/xml.h"
+#include "blob/http/xml_text.h"
 #include "identity/shared_key.h"
 
 namespace holdfast::blob {

@@ -3,6 +3,7 @@
 #include "blob/http/lists.h"
 #include "blob/http/operations.h"
 #include "blob/http/xml.h"
+#include "blob/http/xml_text.h"
 
 namespace holdfast::blob {
 

@@ -7,11 +7,13 @@
 #include "blob/http/history.h"
 #include "blob/http/operations.h"
 #include "blob/http/xml.h"
+#include "blob/http/xml_text.h"
+#include "blob/lists.h"
 
 namespace holdfast::blob {
 namespace {
 
-constexpr size_t kElementSize = 768;  // of most blobs
+constexpr size_t kBlobSize = 768;  // of most blobs' text
 
 std::string_view include_of(const http::Request& request) {
   return request.query_value("include").value_or("");
@@ -24,18 +26,18 @@ bool named(std::string_view include, std::string_view what) {
   return std::find(words.begin(), words.end(), what) != words.end();
 }
 
-void add_metadata(std::string& out, const Pairs& metadata) {
-  out += "<Metadata>";
-  for (const auto& [name, value] : metadata) add_element(out, name, value);
-  out += "</Metadata>";
+void add_metadata(XmlText& out, const Pairs& metadata) {
+  out.raw("<Metadata>");
+  for (const auto& [name, value] : metadata) out.element(name, value);
+  out.raw("</Metadata>");
 }
 
-void add_lease(std::string& out, const Lease& lease, WallTime now) {
+void add_lease(XmlText& out, const Lease& lease, WallTime now) {
   const LeaseState state = lease.state(now);
-  add_element(out, "LeaseStatus", lease.locked(now) ? "locked" : "unlocked");
-  add_element(out, "LeaseState", to_string(state));
+  out.raw_element<"LeaseStatus">(lease.locked(now) ? "locked" : "unlocked");
+  out.raw_element<"LeaseState">(to_string(state));
   if (state == LeaseState::leased)
-    add_element(out, "LeaseDuration", lease.seconds == Lease::kInfinite ? "infinite" : "fixed");
+    out.raw_element<"LeaseDuration">(lease.seconds == Lease::kInfinite ? "infinite" : "fixed");
 }
 
 // What a listing is asked to show of each blob.
@@ -47,77 +49,114 @@ struct Shown {
         tags(named(include, "tags")),
         policy(named(include, "immutabilitypolicy")),
         hold(named(include, "legalhold")) {}
+  bool brief() const { return !versions && !copy && !metadata && !policy && !hold; }
   bool versions, copy, metadata, tags, policy, hold;
 };
 
-void add_properties(std::string& out, const Info& info, const Shown& shown, WallTime now) {
-  add_element(out, "Creation-Time", format_http_date(info.created));
-  add_element(out, "Last-Modified", format_http_date(info.modified));
-  add_element(out, "Etag", etag_text(info.etag));
-  add_element(out, "Content-Length", std::to_string(info.size));
-  for (const char* name : {"Content-Type", "Content-Encoding", "Content-Language", "Content-MD5",
-                           "Content-Disposition", "Cache-Control"}) {
-    add_element(out, name, value_of(info.headers, name));
+// Dates that come again: what is listed was mostly written together.
+class Dates {
+ public:
+  std::string_view text(WallTime time) {
+    const auto second = std::chrono::floor<std::chrono::seconds>(time);
+    if (second != second_ || text_.empty()) {
+      second_ = second;
+      text_ = format_http_date(time);
+    }
+    return text_;
   }
-  add_element(out, "BlobType", type_text(info.type));
-  if (info.tier.empty())
-    out += "<AccessTier>Hot</AccessTier><AccessTierInferred>true</AccessTierInferred>";
-  else
-    add_element(out, "AccessTier", info.tier);
-  if (!info.rehydration.to.empty()) {
-    add_element(out, "ArchiveStatus", archive_status(info.rehydration));
-    add_element(out, "RehydratePriority", info.rehydration.high ? "High" : "Standard");
+
+ private:
+  std::chrono::sys_seconds second_;
+  std::string text_;
+};
+
+class BlobsText {
+ public:
+  BlobsText(const Shown& shown, WallTime now) : shown_(shown), now_(now) {}
+
+  void add(const Info& info) {
+    out_.raw("<Blob>").name(info.name);
+    if (info.deleted != WallTime()) out_.raw("<Deleted>true</Deleted>");
+    if (info.snapshot != WallTime()) out_.raw_element<"Snapshot">(time_text(info.snapshot));
+    if (info.version != WallTime() && (!info.current || shown_.versions)) {
+      out_.raw_element<"VersionId">(time_text(info.version));
+      if (info.current) out_.raw("<IsCurrentVersion>true</IsCurrentVersion>");
+    }
+    out_.raw("<Properties>");
+    if (info.etag == 0) {  // there are but uncommitted blocks
+      out_.raw("<Content-Length>0</Content-Length><BlobType>BlockBlob</BlobType>");
+      out_.raw("</Properties></Blob>");
+      return;
+    }
+    add_properties(info);
+    out_.raw("</Properties>");
+    if (info.versions_only) out_.raw("<HasVersionsOnly>true</HasVersionsOnly>");
+    if (shown_.metadata) add_metadata(out_, info.metadata);
+    if (shown_.tags && !info.tags.empty()) out_.raw(tags_element(info.tags));
+    out_.raw("</Blob>");
   }
-  add_lease(out, info.lease, now);
-  if (!info.tags.empty()) add_element(out, "TagCount", std::to_string(info.tags.size()));
-  if (shown.copy && !info.copy.empty()) {
+  void add_prefix(std::string_view prefix) {
+    out_.raw("<BlobPrefix>").name(prefix).raw("</BlobPrefix>");
+  }
+  XmlText& out() { return out_; }
+
+ private:
+  void add_properties(const Info& info) {
+    out_.raw_element<"Creation-Time">(created_.text(info.created));
+    out_.raw_element<"Last-Modified">(modified_.text(info.modified));
+    out_.raw_element<"Etag">(etag_text(info.etag));
+    out_.raw_element<"Content-Length">(std::to_string(info.size));
+    out_.element<"Content-Type">(value_of(info.headers, "Content-Type"));
+    out_.element<"Content-Encoding">(value_of(info.headers, "Content-Encoding"));
+    out_.element<"Content-Language">(value_of(info.headers, "Content-Language"));
+    out_.element<"Content-MD5">(value_of(info.headers, "Content-MD5"));
+    out_.element<"Content-Disposition">(value_of(info.headers, "Content-Disposition"));
+    out_.element<"Cache-Control">(value_of(info.headers, "Cache-Control"));
+    out_.raw_element<"BlobType">(type_text(info.type));
+    if (info.tier.empty())
+      out_.raw("<AccessTier>Hot</AccessTier><AccessTierInferred>true</AccessTierInferred>");
+    else
+      out_.element<"AccessTier">(info.tier);
+    if (!info.rehydration.to.empty()) {
+      out_.element<"ArchiveStatus">(archive_status(info.rehydration));
+      out_.raw_element<"RehydratePriority">(info.rehydration.high ? "High" : "Standard");
+    }
+    add_lease(out_, info.lease, now_);
+    if (!info.tags.empty()) out_.number_element<"TagCount">(std::ssize(info.tags));
+    if (shown_.copy) add_copy(info.copy);
+    if (info.type == BlobType::page)
+      out_.number_element<"x-ms-blob-sequence-number">(info.sequence);
+    if (info.expiry != WallTime()) out_.raw_element<"Expiry-Time">(format_http_date(info.expiry));
+    if (shown_.policy && info.immutability.mode != Immutability::none) {
+      out_.raw_element<"ImmutabilityPolicyUntilDate">(format_http_date(info.immutability.until));
+      out_.raw_element<"ImmutabilityPolicyMode">(
+          info.immutability.mode == Immutability::locked ? "locked" : "unlocked");
+    }
+    if (shown_.hold && info.immutability.hold) out_.raw("<LegalHold>true</LegalHold>");
+    if (info.sealed) out_.raw("<Sealed>true</Sealed>");
+    if (info.deleted != WallTime()) {
+      out_.raw_element<"DeletedTime">(format_http_date(info.deleted));
+      out_.raw_element<"RemainingRetentionDays">(days_left(info.expires, now_));
+    }
+    out_.raw("<ServerEncrypted>false</ServerEncrypted>");
+  }
+
+  void add_copy(const Pairs& copy) {
     for (const auto& [name, tag] :
          {std::pair("id", "CopyId"), std::pair("source", "CopySource"),
           std::pair("status", "CopyStatus"), std::pair("progress", "CopyProgress"),
           std::pair("completed", "CopyCompletionTime"),
           std::pair("description", "CopyStatusDescription")}) {
-      const auto value = value_of(info.copy, name);
-      if (!value.empty()) add_element(out, tag, value);
+      const auto value = value_of(copy, name);
+      if (!value.empty()) out_.element(tag, value);
     }
   }
-  if (info.type == BlobType::page)
-    add_element(out, "x-ms-blob-sequence-number", std::to_string(info.sequence));
-  if (info.expiry != WallTime()) add_element(out, "Expiry-Time", format_http_date(info.expiry));
-  if (shown.policy && info.immutability.mode != Immutability::none) {
-    add_element(out, "ImmutabilityPolicyUntilDate", format_http_date(info.immutability.until));
-    add_element(out, "ImmutabilityPolicyMode",
-                info.immutability.mode == Immutability::locked ? "locked" : "unlocked");
-  }
-  if (shown.hold && info.immutability.hold) out += "<LegalHold>true</LegalHold>";
-  if (info.sealed) out += "<Sealed>true</Sealed>";
-  if (info.deleted != WallTime()) {
-    add_element(out, "DeletedTime", format_http_date(info.deleted));
-    add_element(out, "RemainingRetentionDays", days_left(info.expires, now));
-  }
-  out += "<ServerEncrypted>false</ServerEncrypted>";
-}
 
-void add_blob(std::string& out, const Info& info, const Shown& shown, WallTime now) {
-  out += "<Blob>";
-  add_name_element(out, info.name);
-  if (info.deleted != WallTime()) out += "<Deleted>true</Deleted>";
-  if (info.snapshot != WallTime()) add_element(out, "Snapshot", time_text(info.snapshot));
-  if (info.version != WallTime() && (!info.current || shown.versions)) {
-    add_element(out, "VersionId", time_text(info.version));
-    if (info.current) out += "<IsCurrentVersion>true</IsCurrentVersion>";
-  }
-  out += "<Properties>";
-  if (info.etag == 0) {  // there are but uncommitted blocks
-    out += "<Content-Length>0</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>";
-    return;
-  }
-  add_properties(out, info, shown, now);
-  out += "</Properties>";
-  if (info.versions_only) out += "<HasVersionsOnly>true</HasVersionsOnly>";
-  if (shown.metadata) add_metadata(out, info.metadata);
-  if (shown.tags && !info.tags.empty()) out += tags_element(info.tags);
-  out += "</Blob>";
-}
+  const Shown shown_;
+  const WallTime now_;
+  Dates created_, modified_;
+  XmlText out_;
+};
 
 std::string list_head(const http::Request& request, const ListQuery& query,
                       const std::string& attributes) {
@@ -172,26 +211,27 @@ Answer list_blobs(Call& call) {
   query.versions = named(include_of(call.request), "versions");
   query.gone = named(include_of(call.request), "deletedwithversions");
   query.uncommitted = named(include_of(call.request), "uncommittedblobs");
-  CO_TRY(const Page page,
-         co_await call.blobs.list_blobs(call.address.account, call.address.container, query));
   const Shown shown(include_of(call.request));
-  const WallTime now = call.blobs.clock().now();
-  std::string body =
+  query.brief = shown.brief();
+  const std::string head =
       list_head(call.request, query,
                 "ServiceEndpoint=\"" + xml_escape(service_endpoint(call)) + "\" ContainerName=\"" +
                     xml_escape(call.address.container) + "\"");
-  body += "<Blobs>";
-  body.reserve(body.size() + page.items.size() * kElementSize);
-  // Blobs and prefixes are one ordered list.
-  size_t at = 0;
-  for (const Info& info : page.items) {
-    while (at < page.prefixes.size() && page.prefixes[at] < info.name)
-      body += "<BlobPrefix>" + name_element(page.prefixes[at++]) + "</BlobPrefix>";
-    add_blob(body, info, shown, now);
-  }
-  while (at < page.prefixes.size())
-    body += "<BlobPrefix>" + name_element(page.prefixes[at++]) + "</BlobPrefix>";
-  body += "</Blobs>" + next_marker_element(page.next) + "</EnumerationResults>";
+  // The text is made of the rows as they are read, on the database's thread.
+  const WallTime now = call.blobs.clock().now();
+  auto work = [account = call.address.account, container = call.address.container, query, shown,
+               now, head](store::Tx& tx) -> Result<std::string> {
+    BlobsText body(shown, now);
+    body.out().reserve(query.limit * kBlobSize);
+    body.out().raw(head).raw("<Blobs>");
+    Listing to;
+    to.blob = [&body](const Info& info) { body.add(info); };
+    to.prefix = [&body](std::string_view prefix) { body.add_prefix(prefix); };
+    TRY(const std::string next, tell_blobs(tx, account, container, query, now, to));
+    body.out().raw("</Blobs>").raw(next_marker_element(next)).raw("</EnumerationResults>");
+    return body.out().take();
+  };
+  CO_TRY(std::string body, co_await call.blobs.database().read(std::move(work)));
   co_return http::Response(200, "application/xml", std::move(body));
 }
 
@@ -202,28 +242,30 @@ Answer list_containers(Call& call) {
   CO_TRY(const Page page, co_await call.blobs.list_containers(call.address.account, query));
   const bool with_metadata = named(include_of(call.request), "metadata");
   const WallTime now = call.blobs.clock().now();
-  std::string body = list_head(call.request, query,
-                               "ServiceEndpoint=\"" + xml_escape(service_endpoint(call)) + "\"") +
-                     "<Containers>";
+  XmlText body;
+  body.raw(list_head(call.request, query,
+                     "ServiceEndpoint=\"" + xml_escape(service_endpoint(call)) + "\""));
+  body.raw("<Containers>");
   for (const Info& info : page.items) {
     const bool deleted = info.deleted != WallTime();
-    body +=
-        "<Container>" + element("Name", info.name) +
-        (deleted ? "<Deleted>true</Deleted>" + element("Version", container_version(info.deleted))
-                 : "") +
-        "<Properties>" + element("Last-Modified", format_http_date(info.modified)) +
-        element("Etag", etag_text(info.etag));
-    add_lease(body, info.lease, now);
-    if (!info.access.empty()) add_element(body, "PublicAccess", info.access);
+    body.raw("<Container>").element<"Name">(info.name);
     if (deleted)
-      body += element("DeletedTime", format_http_date(info.deleted)) +
-              element("RemainingRetentionDays", days_left(info.expires, now));
-    body += "</Properties>";
+      body.raw("<Deleted>true</Deleted>").raw_element<"Version">(container_version(info.deleted));
+    body.raw("<Properties>");
+    body.raw_element<"Last-Modified">(format_http_date(info.modified));
+    body.raw_element<"Etag">(etag_text(info.etag));
+    add_lease(body, info.lease, now);
+    if (!info.access.empty()) body.element<"PublicAccess">(info.access);
+    if (deleted) {
+      body.raw_element<"DeletedTime">(format_http_date(info.deleted));
+      body.raw_element<"RemainingRetentionDays">(days_left(info.expires, now));
+    }
+    body.raw("</Properties>");
     if (with_metadata) add_metadata(body, info.metadata);
-    body += "</Container>";
+    body.raw("</Container>");
   }
-  body += "</Containers>" + next_marker_element(page.next) + "</EnumerationResults>";
-  co_return http::Response(200, "application/xml", std::move(body));
+  body.raw("</Containers>").raw(next_marker_element(page.next)).raw("</EnumerationResults>");
+  co_return http::Response(200, "application/xml", body.take());
 }
 
 Answer get_block_list(Call& call) {

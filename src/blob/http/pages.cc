@@ -7,7 +7,7 @@
 #include "blob/http/operations.h"
 #include "blob/http/pages.h"
 #include "blob/http/retention.h"
-#include "blob/http/xml.h"
+#include "blob/http/xml_text.h"
 
 namespace holdfast::blob {
 namespace {

@@ -1,12 +1,12 @@
 #include "blob/http/xml.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <pugixml.hpp>
 #include <sstream>
 
 #include "base/bytes.h"
+#include "blob/http/xml_text.h"
 
 namespace holdfast::blob {
 namespace {
@@ -58,85 +58,7 @@ constexpr const char* kSections[] = {
     "StaticWebsite"};
 constexpr size_t kCorsRules = 5, kPolicies = 5, kPolicyId = 64, kTags = 10;
 
-// Of each byte, whether XML takes it as it is.
-constexpr std::array<bool, 256> plain_bytes() {
-  std::array<bool, 256> plain{};
-  for (size_t i = 0x20; i < plain.size(); ++i) plain[i] = true;
-  for (const char c : {'\t', '\n', '\r'}) plain[static_cast<uint8_t>(c)] = true;
-  for (const char c : {'&', '<', '>', '"'}) plain[static_cast<uint8_t>(c)] = false;
-  return plain;
-}
-constexpr std::array<bool, 256> kPlain = plain_bytes();
-
-std::string_view escape_of(char c) {
-  switch (c) {
-    case '&':
-      return "&amp;";
-    case '<':
-      return "&lt;";
-    case '>':
-      return "&gt;";
-    case '"':
-      return "&quot;";
-    default:
-      return "\xEF\xBF\xBD";  // XML 1.0 has no form for most control characters
-  }
-}
-
-// A listing calls this a dozen times for each of 5,000 blobs: what needs no escape goes in one
-// piece.
-void append_escaped(std::string& out, std::string_view text) {
-  size_t done = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (kPlain[static_cast<uint8_t>(text[i])]) continue;
-    out.append(text.substr(done, i - done)).append(escape_of(text[i]));
-    done = i + 1;
-  }
-  out.append(text.substr(done));
-}
-
 }  // namespace
-
-std::string xml_escape(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  append_escaped(out, text);
-  return out;
-}
-
-void add_element(std::string& out, std::string_view name, std::string_view value) {
-  out += '<';
-  out += name;
-  out += '>';
-  append_escaped(out, value);
-  out += "</";
-  out += name;
-  out += '>';
-}
-
-std::string element(std::string_view name, std::string_view value) {
-  std::string out;
-  out.reserve(2 * name.size() + value.size() + 5);
-  add_element(out, name, value);
-  return out;
-}
-
-// Names that XML can not carry are sent percent-encoded, as Azure does since version 2021-02-12.
-void add_name_element(std::string& out, std::string_view name, std::string_view tag) {
-  const bool plain = std::none_of(name.begin(), name.end(),
-                                  [](char c) { return static_cast<uint8_t>(c) < 0x20; }) &&
-                     name.find("\xEF\xBF\xBE") == std::string_view::npos &&
-                     name.find("\xEF\xBF\xBF") == std::string_view::npos;
-  if (plain) return add_element(out, tag, name);
-  out.append("<").append(tag).append(" Encoded=\"true\">").append(percent_encode(name, "/"));
-  out.append("</").append(tag).append(">");
-}
-
-std::string name_element(std::string_view name, std::string_view tag) {
-  std::string out;
-  add_name_element(out, name, tag);
-  return out;
-}
 
 Result<std::vector<BlockRef>> parse_block_list(std::string_view body) {
   pugi::xml_document document;

@@ -1,4 +1,5 @@
-// The XML forms of the Blob protocol. Pure functions, any thread.
+// The XML forms of the Blob protocol (xml_text.h: how they are written). Pure functions, any
+// thread.
 #pragma once
 
 #include <string>
@@ -7,15 +8,6 @@
 #include "blob/types.h"
 
 namespace holdfast::blob {
-
-std::string xml_escape(std::string_view text);
-// <name>value</name>, the value escaped.
-std::string element(std::string_view name, std::string_view value);
-void add_element(std::string& out, std::string_view name, std::string_view value);
-// A blob's Name. What XML can not carry is sent percent-encoded, as Azure does since version
-// 2021-02-12.
-std::string name_element(std::string_view name, std::string_view tag = "Name");
-void add_name_element(std::string& out, std::string_view name, std::string_view tag = "Name");
 
 // The body of Put Block List. invalid_argument "invalid_xml", "block_list_too_long".
 Result<std::vector<BlockRef>> parse_block_list(std::string_view body);

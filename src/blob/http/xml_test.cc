@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "blob/http/xml_text.h"
 #include "blob/testing.h"
 
 namespace holdfast::blob {
@@ -111,6 +112,59 @@ TEST(XmlText, IsEscapedAndNamesThatXmlCanNotCarryAreEncoded) {
   EXPECT_EQ(name_element("a/b&c 日"), "<Name>a/b&amp;c 日</Name>");
   EXPECT_EQ(name_element("a/\x01"), "<Name Encoded=\"true\">a/%01</Name>");
   EXPECT_EQ(name_element("\xEF\xBF\xBF"), "<Name Encoded=\"true\">%EF%BF%BF</Name>");
+}
+
+// Byte by byte, as XmlText does it for sixteen at once.
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const std::string_view plain = "\t\n\r";
+    out += c == '&'   ? "&amp;"
+           : c == '<' ? "&lt;"
+           : c == '>' ? "&gt;"
+           : c == '"' ? "&quot;"
+           : static_cast<uint8_t>(c) < 0x20 && plain.find(c) == std::string_view::npos
+               ? "\xEF\xBF\xBD"
+               : std::string(1, c);
+  }
+  return out;
+}
+
+TEST(XmlText, EscapesEachByteAtEachPlace) {
+  for (size_t size = 0; size <= 34; ++size) {
+    const std::string clean(size, 'x');
+    EXPECT_EQ(xml_escape(clean), clean);
+    for (size_t at = 0; at < size; ++at) {
+      for (int byte = 0; byte < 256; ++byte) {
+        std::string text = clean;
+        text[at] = static_cast<char>(byte);
+        ASSERT_EQ(xml_escape(text), escaped(text)) << size << " " << at << " " << byte;
+        const bool encoded = name_element(text).find("Encoded") != std::string::npos;
+        ASSERT_EQ(encoded, byte < 0x20) << size << " " << at << " " << byte;
+      }
+    }
+    const std::string around = clean + "\xEF\xBF\xBE" + clean,
+                      other = clean + "\xEF\xBF\xBD" + clean;
+    EXPECT_EQ(name_element(around),
+              "<Name Encoded=\"true\">" + clean + "%EF%BF%BE" + clean + "</Name>");
+    EXPECT_EQ(name_element(other), "<Name>" + other + "</Name>");
+  }
+}
+
+TEST(XmlText, IsTheSameInPiecesOfAnySize) {
+  for (const size_t size : {0, 1, 7, 100, 4095, 4096, 4097, 10'000}) {
+    XmlText text;
+    std::string expected;
+    for (int i = 0; i < 300; ++i) {
+      const std::string value = std::string(size, static_cast<char>('a' + i % 26)) + "<";
+      text.element<"Value">(value).raw_element<"B">("raw").number_element<"N">(-i).element("t",
+                                                                                           "&");
+      expected +=
+          element("Value", value) + "<B>raw</B><N>" + std::to_string(-i) + "</N><t>&amp;</t>";
+    }
+    EXPECT_EQ(text.raw("end").take(), expected + "end") << size;
+    EXPECT_EQ(text.take(), "") << "it begins anew";
+  }
 }
 
 }  // namespace
