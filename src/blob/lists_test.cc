@@ -114,6 +114,7 @@ TEST_F(Listings, ABriefOneLeavesOutWhatOnlyAFullOneAsksForAndMixesNoRows) {
   NewBlob full;
   full.headers = {{"Content-Type", "a type that is long"}, {"Content-MD5", "a \"sum\""}};
   full.metadata = {{"m", "1"}};
+  full.copy = {{"id", "2"}};
   full.tags = {{"t", "2"}, {"u", "3"}};
   full.type = BlobType::append;
   full.sealed = true;
@@ -155,8 +156,9 @@ TEST_F(Listings, ABriefOneLeavesOutWhatOnlyAFullOneAsksForAndMixesNoRows) {
     EXPECT_EQ(is.tier, has.tier);
     EXPECT_EQ(is.lease.id, has.lease.id);
     EXPECT_EQ(is.rehydration.to, has.rehydration.to);
-    EXPECT_EQ(has.metadata.empty(), !(i == 0 || i == 2));
-    EXPECT_TRUE(is.metadata.empty());
+    EXPECT_EQ(is.metadata, has.metadata);
+    EXPECT_EQ(has.copy.empty(), !(i == 0 || i == 2));
+    EXPECT_TRUE(is.copy.empty());
   }
   // The rows one by one, none of which is taken away: the next has nothing of the last.
   std::vector<Info> told;
@@ -171,7 +173,9 @@ TEST_F(Listings, ABriefOneLeavesOutWhatOnlyAFullOneAsksForAndMixesNoRows) {
   EXPECT_EQ(told[2].headers, full.headers);
   EXPECT_EQ(told[3].rehydration.to, "Hot");
   for (const size_t i : {1, 4}) {
-    EXPECT_TRUE(told[i].headers.empty() && told[i].tags.empty() && told[i].tier.empty()) << i;
+    EXPECT_TRUE(told[i].headers.empty() && told[i].metadata.empty() && told[i].tags.empty() &&
+                told[i].tier.empty())
+        << i;
     EXPECT_TRUE(told[i].lease.id.empty() && told[i].rehydration.to.empty()) << i;
     EXPECT_TRUE(!told[i].sealed && told[i].sequence == 0 && told[i].expiry == WallTime()) << i;
   }

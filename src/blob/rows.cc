@@ -75,12 +75,12 @@ void read_brief(const store::Row& row, Info& info) {
   info.tier = row.text(13);
   info.sequence = row.integer(14);
   info.expiry = WallTime(std::chrono::nanoseconds(row.integer(15)));
+  read_pairs(row.text(16), info.metadata);
 }
 
 Info blob_info(const store::Row& row) {
   Info info;
   read_brief(row, info);
-  info.metadata = pairs_from_json(row.text(16));
   info.blocks = static_cast<uint32_t>(row.integer(17));
   info.copy = pairs_from_json(row.text(18));
   info.tier_changed = WallTime(std::chrono::nanoseconds(row.integer(19)));

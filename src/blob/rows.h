@@ -41,10 +41,10 @@ inline constexpr std::string_view kBlobColumns =
     "tier_changed, version, policy, policy_until, legal_hold";
 inline constexpr int kBlobColumnCount = 24;
 Info blob_info(const store::Row& row);
-// Those of them that a plain listing shows, which come first. read_brief() leaves the others as
+// Those of them that most listings show, which come first. read_brief() leaves the others as
 // they are, and takes the room that `info` has for its texts.
 inline constexpr std::string_view kBriefColumns =
-    kBlobColumns.substr(0, kBlobColumns.find(", metadata"));
+    kBlobColumns.substr(0, kBlobColumns.find(", blocks"));
 void read_brief(const store::Row& row, Info& info);
 // What is wanted of its bytes; of a page blob no more can be read.
 Result<std::shared_ptr<store::OpenContent>> open_content(store::Tx& tx, store::ObjectStore& objects,

@@ -113,7 +113,7 @@ struct ListQuery {
   // What else is listed. `gone`: blobs of which there are but versions.
   bool snapshots = false, deleted = false, versions = false, gone = false, uncommitted = false;
   bool system = false;  // containers of the server's own
-  // Of what is no more than a blob: its metadata, copy, version, policy and hold are left out.
+  // Of what is no more than a blob: its copy, version, policy and hold are left out.
   bool brief = false;
 };
 

@@ -49,7 +49,7 @@ struct Shown {
         tags(named(include, "tags")),
         policy(named(include, "immutabilitypolicy")),
         hold(named(include, "legalhold")) {}
-  bool brief() const { return !versions && !copy && !metadata && !policy && !hold; }
+  bool brief() const { return !versions && !copy && !policy && !hold; }
   bool versions, copy, metadata, tags, policy, hold;
 };
 

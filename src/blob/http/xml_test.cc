@@ -151,6 +151,12 @@ TEST(XmlText, EscapesEachByteAtEachPlace) {
   }
 }
 
+TEST(XmlText, KeepsNoRoomThatItDoesNotNeed) {
+  XmlText text;
+  text.reserve(1 << 20);
+  EXPECT_LT(text.raw("short").take().capacity(), 1000u);
+}
+
 TEST(XmlText, IsTheSameInPiecesOfAnySize) {
   for (const size_t size : {0, 1, 7, 100, 4095, 4096, 4097, 10'000}) {
     XmlText text;

@@ -105,6 +105,8 @@ XmlText& XmlText::spill(std::string_view text) {
 
 std::string XmlText::take() {
   spill({});
+  // Room that was reserved for much more is not held while the answer waits for its reader.
+  if (done_.size() < done_.capacity() / 4) done_.shrink_to_fit();
   return std::exchange(done_, {});
 }
 
