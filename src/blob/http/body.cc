@@ -1,22 +1,19 @@
 #include "blob/http/body.h"
 
 #include <algorithm>
-#include <deque>
-#include <mutex>
 #include <optional>
 #include <utility>
 
 #include "base/crc64.h"
 #include "base/digest.h"
 #include "base/seat.h"
-#include "net/runtime.h"
+#include "net/work_ahead.h"
 
 namespace holdfast::blob {
 namespace {
 
 constexpr size_t kPiece = 128 << 10, kLittlePiece = 16 << 10, kPieces = 4;
-constexpr size_t kTurn = 8;  // pieces of one body that are hashed one after the other
-Seats seats(32);             // of bodies that have kPieces of memory and a thread for their MD5
+Seats seats(32);  // of bodies that have kPieces of memory and a thread for their MD5
 constexpr uint64_t kHashedAside = 1 << 20, kUnknown = 1ull << 62;
 
 // The MD5 of a body, by far the slowest of all that is done to its bytes here: of a large one it is
@@ -35,18 +32,17 @@ class Md5OfBody {
       state_->md5.update(bytes);
       co_return;
     }
-    bool begin = false;
-    {
-      const std::lock_guard lock(state_->mutex);
-      state_->pieces.push_back(bytes);
-      begin = !std::exchange(state_->running, true);
-    }
-    if (begin) State::submit(state_, *pool_);
+    auto hash = [state = state_, bytes]() -> Result<void> {
+      state->md5.update(bytes);
+      return {};
+    };
+    hashing_.start(*pool_, std::move(hash));
     at_ = (at_ + piece_) % (kPieces * piece_);
-    co_await until_left(kPieces - 1);
+    // Woken for each piece, this thread would hardly sleep, and take time from those that work.
+    if (hashing_.left() == kPieces) (void)co_await hashing_.wait(kPieces / 2);
   }
   Task<std::string> finish() {
-    if (pool_ != nullptr) co_await until_left(0);
+    (void)co_await hashing_.wait();
     co_return state_->md5.finish();
   }
 
@@ -54,60 +50,13 @@ class Md5OfBody {
   struct State {  // held by the work under way
     Hasher md5{HashKind::md5};
     std::vector<std::byte> memory;
-    std::mutex mutex;
-    std::deque<ByteView> pieces;  // the first is being hashed while `running`
-    bool running = false;
-    size_t wanted = 0;
-    std::function<void()> resume;  // once at most `wanted` are left
-
-    static void submit(const std::shared_ptr<State>& state, BlockingPool& pool) {
-      pool.submit([state, &pool] {
-        if (state->work()) submit(state, pool);  // behind the other bodies that wait for a thread
-      });
-    }
-    // Whether there is more of it.
-    bool work() {
-      std::unique_lock lock(mutex);
-      for (size_t done = 0; done < kTurn && !pieces.empty(); ++done) {
-        const ByteView piece = pieces.front();
-        lock.unlock();
-        md5.update(piece);
-        lock.lock();
-        pieces.pop_front();
-        if (!resume || pieces.size() > wanted) continue;
-        const auto go_on = std::exchange(resume, nullptr);
-        lock.unlock();
-        go_on();
-        lock.lock();
-      }
-      return running = !pieces.empty();
-    }
   };
-
-  Task<void> until_left(size_t most) {
-    {
-      const std::lock_guard lock(state_->mutex);
-      if (state_->pieces.size() <= most) co_return;
-    }
-    std::function<void(std::function<void()>)> begin = [state = state_,
-                                                        most](std::function<void()> resume) {
-      {
-        const std::lock_guard lock(state->mutex);
-        if (state->pieces.size() > most) {
-          state->wanted = most;
-          state->resume = std::move(resume);
-          return;
-        }
-      }
-      resume();
-    };
-    co_await suspend(std::move(begin));
-  }
 
   BlockingPool* const pool_;
   std::shared_ptr<State> state_;
   const size_t piece_;
   size_t at_ = 0;
+  WorkAhead hashing_;
 };
 
 }  // namespace

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstring>
 #include <fstream>
 #include <random>
+#include <thread>
 
 #include "store/objects/testing.h"
 
@@ -158,6 +160,34 @@ TEST_F(FileObjects, AFailedWriteIsToldAtTheEndAtTheLatest) {
     };
     EXPECT_FALSE(run_task(work(*objects, size))) << size;
   }
+}
+
+// While the disk syncs what came first, the rest is taken into further parts.
+TEST_F(FileObjects, ALargeContentIsTakenWhileTheDiskSyncs) {
+  std::string bytes((18 << 20) + 12'345, '\0');
+  std::mt19937_64 random(3);
+  for (size_t at = 0; at + 8 <= bytes.size(); at += 8) {
+    const uint64_t word = random();
+    std::memcpy(bytes.data() + at, &word, 8);
+  }
+  const auto work = [](ObjectStore& on, const std::string& all) -> Task<Result<StagedContent>> {
+    CO_TRY(auto writer, co_await on.create(all.size()));
+    own_sync::calls = 0;
+    own_sync::held = true;
+    for (size_t at = 0; at < all.size(); at += 100'000) {
+      const auto piece = std::string_view(all).substr(at, 100'000);
+      CO_TRY_VOID(co_await writer->append(as_bytes(piece)));
+    }
+    while (own_sync::calls == 0) std::this_thread::yield();
+    own_sync::held = false;
+    own_sync::held.notify_all();
+    co_return co_await writer->finish();
+  };
+  const auto staged = run_task(work(*objects, bytes));
+  ASSERT_TRUE(staged);
+  EXPECT_GE(own_sync::calls, 3);
+  const auto id = *write([&](Tx& tx) { return objects->add(tx, *staged); });
+  EXPECT_TRUE(read(*find(id)) == bytes);
 }
 
 // A large content is synced on its way already. Where that fails, the sync at the end may well

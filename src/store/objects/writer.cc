@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <filesystem>
+#include <vector>
 
 #include "base/digest.h"
 #include "base/seat.h"
@@ -17,13 +19,16 @@ namespace holdfast::store {
 namespace {
 
 // With two parts each: 32 MiB for those with a seat, as much for five hundred without.
-constexpr size_t kLittlePart = 32 << 10;
+constexpr size_t kLittlePart = 32 << 10, kParts = 2;
 Seats seats(32);
 
-// A disk that has taken a lot into its memory takes long to sync: what comes first is synced while
-// the rest is on its way. One at a time, for it is work of the whole disk.
-constexpr uint64_t kSyncEvery = 16 << 20;
-Seats syncs_ahead(1);
+// A disk that has taken a lot into its memory takes long to sync: so that little is left to sync at
+// the end, it is done on the way. One at a time, for it is work of the whole disk, which then often
+// writes nothing: what comes meanwhile waits in further parts, of which there are 16 MiB for all.
+constexpr uint64_t kSyncEvery = 8 << 20;
+Seats syncs_on_the_way(1);
+constexpr size_t kMostParts = 26;
+Seats further_parts(32);
 
 constexpr size_t kAlignment = 4096;  // of memory and offsets, for direct writes
 
@@ -61,11 +66,11 @@ size_t part_of(const Seat& seat, uint64_t expected) {
 
 }  // namespace
 
-// Held by the writer and by the work under way on the pool, which has `writing` and all below it.
+// Held by the writer and by the work under way on the pool, which has put() and all below it.
 class FileContentWriter::File {
  public:
-  File(const std::string& files, uint64_t expected)
-      : filling(part_of(seat, expected)), writing(part_of(seat, expected)) {
+  File(const std::string& files, uint64_t expected) : room_(part_of(seat_, expected)) {
+    for (size_t i = 0; i < kParts; ++i) parts_.push_back(std::make_unique<Part>(room_));
     const std::string name = hex(as_bytes(random_bytes(16)));
     staged_.file = name.substr(0, 2) + "/" + name;
     path_ = files + "/" + staged_.file;
@@ -76,12 +81,25 @@ class FileContentWriter::File {
   File(const File&) = delete;
   File& operator=(const File&) = delete;
 
-  const Seat seat{seats};
-  Part filling;  // the writer's
-  Part writing;
+  // The parts are filled, and go to the disk, in turn.
+  Part& filling() { return *parts_[at_]; }
+  size_t parts() const { return parts_.size(); }
+  void next() {
+    at_ = (at_ + 1) % parts_.size();
+    parts_[at_]->clear();
+  }
+  // One more, to be filled next, where there may be.
+  void grow() {
+    if (room_ != kPart || parts_.size() == kMostParts) return;
+    if (further_.emplace_back(further_parts)) {
+      const auto next = parts_.begin() + static_cast<ptrdiff_t>(at_) + 1;
+      parts_.insert(next, std::make_unique<Part>(room_));
+    } else {
+      further_.pop_back();
+    }
+  }
 
-  Result<void> put(const DiskSpace& space) {
-    const ByteView bytes = writing.view();
+  Result<void> put(ByteView bytes, const DiskSpace& space) {
     TRY_VOID(space.has(bytes.size()));
     if (!fd_) {
       TRY_VOID(make_directories(folder(), 0750));
@@ -92,17 +110,15 @@ class FileContentWriter::File {
       TRY_VOID(through_cache(bytes));
     }
     staged_.size += bytes.size();
-    return {};
+    unsynced_ += bytes.size();
+    return unsynced_ < kSyncEvery ? Result<void>() : sync_on_the_way();
   }
-
-  // Of what was put; together with a put() of what comes.
-  Result<void> sync() const { return sync_data(fd_.get()); }
 
   Result<StagedContent> finish() {
     const std::string table = sums_.finish();
     staged_.crc = Crc64::of(as_bytes(table));
     TRY_VOID(through_cache(as_bytes(table)));
-    TRY_VOID(sync());
+    TRY_VOID(sync_data(fd_.get()));
     TRY_VOID(sync_directory(folder()));
     TRY_VOID(planted::publish(path_));
     finished_ = true;
@@ -127,11 +143,24 @@ class FileContentWriter::File {
     (void)direct(false);  // where it stays, the write fails
     return write_all(fd_.get(), bytes, static_cast<int64_t>(staged_.size));
   }
+  Result<void> sync_on_the_way() {
+    const Seat turn(syncs_on_the_way);
+    if (!turn) return {};
+    unsynced_ = 0;
+    return sync_data(fd_.get());
+  }
+
+  const Seat seat_{seats};
+  const size_t room_;  // of a part
+  std::vector<std::unique_ptr<Part>> parts_;
+  size_t at_ = 0;
+  std::deque<Seat> further_;
 
   std::string path_;
   Fd fd_;
   StagedContent staged_;
   BlockSums sums_;
+  uint64_t unsynced_ = 0;
   bool finished_ = false;
 };
 
@@ -163,43 +192,31 @@ Task<Result<void>> FileContentWriter::append(ByteView bytes) {
 
 Task<Result<void>> FileContentWriter::fill(ByteView bytes) {
   while (!bytes.empty()) {
-    bytes = bytes.subspan(file_->filling.take(bytes));
-    if (file_->filling.full()) {
+    bytes = bytes.subspan(file_->filling().take(bytes));
+    if (file_->filling().full()) {
       CO_TRY_VOID(co_await hand_over());
     }
   }
   co_return Result<void>();
 }
 
-// The part goes to the disk once the one before it did.
 Task<Result<void>> FileContentWriter::hand_over() {
-  CO_TRY_VOID(co_await writing_.wait());
-  if (unsynced_ >= kSyncEvery) {
-    CO_TRY_VOID(co_await sync_ahead());
-  }
-  std::swap(file_->filling, file_->writing);
-  file_->filling.clear();
-  unsynced_ += file_->writing.view().size();
-  writing_.start(pool_, [file = file_, &space = space_] { return file->put(space); });
-  co_return Result<void>();
-}
-
-Task<Result<void>> FileContentWriter::sync_ahead() {
-  const auto turn = std::make_shared<const Seat>(syncs_ahead);
-  if (!*turn) co_return Result<void>();
-  CO_TRY_VOID(co_await syncing_.wait());  // its last one, which has given back its turn
-  unsynced_ = 0;
-  syncing_.start(pool_, [file = file_, turn] { return file->sync(); });
+  auto put = [file = file_, bytes = file_->filling().view(), &space = space_] {
+    return file->put(bytes, space);
+  };
+  writing_.start(pool_, std::move(put));
+  if (writing_.left() == file_->parts()) file_->grow();
+  CO_TRY_VOID(co_await writing_.wait(file_->parts() - 1));
+  file_->next();
   co_return Result<void>();
 }
 
 Task<Result<StagedContent>> FileContentWriter::finish() {
   if (!file_) co_return segments_.append(std::move(small_));
-  if (!file_->filling.view().empty()) {
+  if (!file_->filling().view().empty()) {
     CO_TRY_VOID(co_await hand_over());
   }
   CO_TRY_VOID(co_await writing_.wait());
-  CO_TRY_VOID(co_await syncing_.wait());  // the system tells of a failed sync only once
   auto work = [file = file_] { return file->finish(); };
   co_return co_await pool_.run(std::move(work));
 }

@@ -1,5 +1,5 @@
 // Writes one content: small ones wait in memory for one append to a segment; larger ones go over to
-// a file, in parts: while one is on its way to the disk, the next is taken. For store/objects
+// a file, in parts: while some are on their way to the disk, the next is taken. For store/objects
 // alone.
 #pragma once
 
@@ -29,7 +29,6 @@ class FileContentWriter final : public ContentWriter {
   class File;
   Task<Result<void>> fill(ByteView bytes);
   Task<Result<void>> hand_over();
-  Task<Result<void>> sync_ahead();
 
   Segments& segments_;
   BlockingPool& pool_;
@@ -39,8 +38,7 @@ class FileContentWriter final : public ContentWriter {
   uint64_t size_ = 0;
   std::string small_;
   std::shared_ptr<File> file_;  // once the content is large
-  WorkAhead writing_, syncing_;
-  uint64_t unsynced_ = 0;  // bytes put since the last sync
+  WorkAhead writing_;
 };
 
 }  // namespace holdfast::store
