@@ -7,6 +7,7 @@
 #include <openssl/rand.h>
 #include <zlib.h>
 
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
@@ -14,6 +15,14 @@
 
 namespace holdfast {
 namespace {
+
+constexpr auto kHexPairs = [] {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::array<std::array<char, 2>, 256> pairs{};
+  for (size_t byte = 0; byte < pairs.size(); ++byte)
+    pairs[byte] = {digits[byte / 16], digits[byte % 16]};
+  return pairs;
+}();
 
 // Fetching an algorithm by name costs a lookup under a lock; once a process is enough.
 const EVP_MD* algorithm(HashKind kind) {
@@ -126,11 +135,11 @@ std::string random_uuid() {
   const uint64_t high = (generator() & ~0xf000ull) | 0x4000ull,
                  low = (generator() >> 2) | (1ull << 63);
   std::string out(36, '-');
-  size_t at = 0;
-  for (int digit = 0; digit < 32; ++digit) {
-    if (digit == 8 || digit == 12 || digit == 16 || digit == 20) ++at;
-    const uint64_t word = digit < 16 ? high : low;
-    out[at++] = "0123456789abcdef"[(word >> (60 - 4 * (digit % 16))) & 15];
+  char* at = out.data();
+  for (int byte = 0; byte < 16; ++byte, at += 2) {
+    if (byte == 4 || byte == 6 || byte == 8 || byte == 10) ++at;
+    const uint64_t word = byte < 8 ? high : low;
+    std::memcpy(at, kHexPairs[(word >> (56 - 8 * (byte % 8))) & 255].data(), 2);
   }
   return out;
 }

@@ -38,7 +38,7 @@ Task<Result<Info>> PendingCopies::start(BlobKey to, CopySource source, NewBlob w
   copy.id = random_uuid();
   copy.blob = to.name;
   copy.url = source.request.url;
-  copy.headers = source.request.headers.all();
+  for (const auto& [name, value] : source.request.headers) copy.headers.emplace_back(name, value);
   copy.etag = source.etag;
   copy.modified = source.modified;
   copy.sums = source.sums;

@@ -63,7 +63,7 @@ Result<BlobProperties> properties_of(const http::Headers& headers) {
   properties.content_md5 = headers.get_or("Content-MD5", "");
   properties.copy_status = headers.get_or("x-ms-copy-status", "");
   constexpr std::string_view prefix = "x-ms-meta-";
-  for (const auto& [name, value] : headers.all()) {
+  for (const auto& [name, value] : headers) {
     const std::string key = lower(name);
     if (key.starts_with(prefix)) properties.metadata.emplace_back(key.substr(prefix.size()), value);
   }

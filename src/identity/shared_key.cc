@@ -47,7 +47,7 @@ std::string canonical_headers(const http::Request& request, Order order) {
   // Values of one name stay in the order in which they were sent.
   std::multimap<std::string, std::string, bool (*)(std::string_view, std::string_view)> sorted(
       order == Order::service ? service_order : byte_order);
-  for (const auto& [name, value] : request.headers.all()) {
+  for (const auto& [name, value] : request.headers) {
     if (const std::string key = lower(name); key.starts_with("x-ms-"))
       sorted.emplace(key, folded(value));
   }

@@ -167,22 +167,26 @@ Task<Result<void>> Stream::write_tls(ByteView bytes) {
   co_return Result<void>();
 }
 
-Task<Result<void>> Stream::write(ByteView first, ByteView second) {
-  if (ssl_ != nullptr) {
-    CO_TRY_VOID(co_await write_tls(first));
-    co_return co_await write_tls(second);
-  }
-  // Nearly always the socket takes all of it at once, and no suspension is needed.
+Result<size_t> Stream::write_now(ByteView first, ByteView second) {
+  if (ssl_ != nullptr) return 0;
   std::array<iovec, 2> pieces = {iovec{const_cast<std::byte*>(first.data()), first.size()},
                                  iovec{const_cast<std::byte*>(second.data()), second.size()}};
   msghdr message{};
   message.msg_iov = pieces.data();
   message.msg_iovlen = second.empty() ? 1 : 2;
   const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-    co_return fail(Code::unavailable, "the connection was lost while writing");
+  if (sent < 0 && errno != EAGAIN && errno != EINTR)
+    return fail(Code::unavailable, "the connection was lost while writing");
+  return sent < 0 ? 0 : static_cast<size_t>(sent);
+}
+
+Task<Result<void>> Stream::write(ByteView first, ByteView second) {
+  if (ssl_ != nullptr) {
+    CO_TRY_VOID(co_await write_tls(first));
+    co_return co_await write_tls(second);
   }
-  size_t done = sent < 0 ? 0 : static_cast<size_t>(sent);
+  // Nearly always the socket takes all of it at once, and no suspension is needed.
+  CO_TRY(size_t done, write_now(first, second));
   if (done == first.size() + second.size()) co_return Result<void>();
   const size_t of_first = std::min(done, first.size());
   done -= of_first;

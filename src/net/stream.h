@@ -31,6 +31,8 @@ class Stream {
 
   // 0 at the peer's orderly end. unavailable: reset; cancelled: abort() or the task's cancellation.
   Task<Result<size_t>> read_some(std::span<std::byte> into);
+  // What the socket takes at once of both pieces, none on TLS: bytes. unavailable: it is lost.
+  Result<size_t> write_now(ByteView first, ByteView second = {});
   // All of both pieces in one system call where the socket takes them.
   Task<Result<void>> write(ByteView first, ByteView second = {});
   // `size` bytes of `fd` from `offset`: sendfile on plain sockets.

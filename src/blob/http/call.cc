@@ -177,11 +177,11 @@ Result<Pairs> metadata_of(const http::Request& request) {
   constexpr std::string_view prefix = "x-ms-meta-";
   Pairs metadata;
   size_t size = 0;
-  for (const auto& [name, value] : request.headers.all()) {
+  for (const auto& [name, value] : request.headers) {
     if (name.size() < prefix.size() ||
-        !equal_ignore_case(std::string_view(name).substr(0, prefix.size()), prefix))
+        !equal_ignore_case(name.substr(0, prefix.size()), prefix))
       continue;
-    const std::string key = name.substr(prefix.size());
+    const std::string key(name.substr(prefix.size()));
     if (!identifier(key) || !ascii(value))
       return fail(Code::invalid_argument, "invalid_metadata",
                   "The metadata specified is invalid: a name is letters, digits and '_', a value "

@@ -82,7 +82,7 @@ Task<Result<void>> check_source_sums(Call& call, BlobKey source, Conditions& con
   for (const auto& [from, to] : kSourceSums) {
     if (const auto sum = call.request.headers.get(from)) sums.headers.set(to, std::string(*sum));
   }
-  if (sums.headers.all().empty()) co_return Result<void>();
+  if (sums.headers.empty()) co_return Result<void>();
   const Conditions none;
   CO_TRY(const OpenBlob open, co_await call.blobs.open_blob(std::move(source), none));
   store::ContentSource bytes(open.content, 0, open.info.size);

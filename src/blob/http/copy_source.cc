@@ -168,8 +168,8 @@ void describe(const http::Headers& answer, Pairs& headers, Pairs& metadata) {
                            "Content-Disposition", "Cache-Control"}) {
     if (const auto value = answer.get(name)) said.headers.set(name, std::string(*value));
   }
-  for (const auto& [name, value] : answer.all()) {
-    if (name.size() > 10 && equal_ignore_case(std::string_view(name).substr(0, 10), "x-ms-meta-"))
+  for (const auto& [name, value] : answer) {
+    if (name.size() > 10 && equal_ignore_case(name.substr(0, 10), "x-ms-meta-"))
       said.headers.set(name, value);
   }
   headers =

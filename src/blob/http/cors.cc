@@ -132,9 +132,9 @@ void add_cors(std::string_view document, const http::Request& request, http::Res
     if (!origin_fits(rule, *origin) || !method_fits(rule, request.method)) continue;
     name_origin(rule, *origin, response);
     std::string exposed;
-    for (const auto& [name, value] : response.headers.all()) {
+    for (const auto& [name, value] : response.headers) {
       if (!name.starts_with("Access-Control-") && header_fits(rule.exposed, name))
-        exposed += (exposed.empty() ? "" : ",") + name;
+        exposed.append(exposed.empty() ? "" : ",").append(name);
     }
     if (!exposed.empty()) response.header("Access-Control-Expose-Headers", exposed);
     return;

@@ -10,54 +10,102 @@ namespace {
 
 constexpr uint64_t kInferLimit = 64 << 20;
 
-Task<Result<http::Response>> infer(Repository& repository, http::Request& request,
-                                   RequestTrace* trace) {
+// A request as it was parsed, for the model that it is routed to.
+struct Begun {
   const MonoTime start = std::chrono::steady_clock::now();
-  CO_TRY(const int64_t version, parse_version(request.param("version")));
-  CO_TRY(Route route, co_await route_to(repository, std::string(request.param("model")), version));
-  const LoadedPtr loaded = route.loaded;  // what was parsed refers to it
-  std::optional<uint64_t> json_size;
+  Route route;
+  LoadedPtr loaded;  // what was parsed refers to it
+  InferRequest parsed;
+  std::vector<std::string> wanted;
+  RunOptions options;
+  RunReport report;
+};
+
+// Where the JSON before binary data ends; 0: there is none of it. nullopt: all is JSON.
+Result<std::optional<uint64_t>> json_size_of(const http::Request& request) {
   if (const auto header = request.headers.get("Inference-Header-Content-Length")) {
-    json_size = parse_u64(trim(*header));
-    if (!json_size)
-      co_return fail(Code::invalid_argument, "Inference-Header-Content-Length is not a number");
+    const auto size = parse_u64(trim(*header));
+    if (!size)
+      return fail(Code::invalid_argument, "Inference-Header-Content-Length is not a number");
+    return size;
   }
   // A picture by itself, as any client can send it.
-  if (!json_size && trim(request.headers.get_or("Content-Type", "")).starts_with("image/"))
-    json_size = 0;
-  CO_TRY(const std::string body, co_await read_body(request));
-  CO_TRY(InferRequest parsed, parse_infer(body, json_size, loaded->accepts));
-  std::vector<std::string> wanted;
-  wanted.reserve(parsed.outputs.size());
-  for (const RequestedOutput& output : parsed.outputs) wanted.push_back(output.name);
-  CO_TRY(RunOptions options, run_options(request, start, parsed.timeout_us, parsed.priority));
-  RunReport own;
-  RunReport& report = trace ? *trace->report() : own;
+  if (trim(request.headers.get_or("Content-Type", "")).starts_with("image/")) return 0;
+  return std::nullopt;
+}
+
+// `body` must stay.
+Result<void> begin(const http::Request& request, std::string_view body, Route route,
+                   RequestTrace* trace, Begun& begun) {
+  begun.loaded = route.loaded;
+  begun.route = std::move(route);
+  TRY(const auto json_size, json_size_of(request));
+  InferRequest& parsed = begun.parsed;
+  TRY(parsed, parse_infer(body, json_size, begun.loaded->accepts));
+  begun.wanted.reserve(parsed.outputs.size());
+  for (const RequestedOutput& output : parsed.outputs) begun.wanted.push_back(output.name);
+  TRY(begun.options, run_options(request, begun.start, parsed.timeout_us, parsed.priority));
   if (request.headers.get_or("Holdfast-Timing", "") == "1") parsed.timing = true;
-  if (parsed.timing || trace) options.report = &report;
-  options.id = parsed.id;
-  if (trace) trace->routed(*loaded, parsed.id);
-  if (loaded->pictures) {
-    CO_TRY_VOID(co_await repository.pictures().run(*loaded->pictures, loaded->accepts,
-                                                   options.deadline, parsed.inputs, parsed.owned));
-  }
-  CO_TRY(std::vector<Tensor> outputs,
-         co_await run_routed(repository, route, parsed.inputs, wanted, options));
-  if (trace && route.loaded != loaded) trace->routed(*route.loaded, parsed.id);
+  if (parsed.timing || trace) begun.options.report = trace ? trace->report() : &begun.report;
+  begun.options.id = parsed.id;
+  if (trace) trace->routed(*begun.loaded, parsed.id);
+  return {};
+}
+
+Result<http::Response> finish(Begun& begun, Outputs outputs, RequestTrace* trace) {
+  InferRequest& parsed = begun.parsed;
+  const Loaded& answered = *begun.route.loaded;
+  if (trace && begun.route.loaded != begun.loaded) trace->routed(answered, parsed.id);
   for (size_t i = 0; i < parsed.outputs.size(); ++i) {
     if (parsed.outputs[i].classes == 0) continue;
-    CO_TRY(outputs[i], classify(outputs[i], parsed.outputs[i].classes));
+    TRY(outputs[i], classify(outputs[i], parsed.outputs[i].classes));
   }
-  if (parsed.timing) parsed.stages = stages_until_now(report, start);
-  CO_TRY(InferBody answer, write_infer(*route.loaded, parsed, outputs));
+  if (parsed.timing) parsed.stages = stages_until_now(*begun.options.report, begun.start);
+  TRY(InferBody answer, write_infer(answered, parsed, outputs));
   http::Response response(200, answer.json_size ? "application/octet-stream" : "application/json",
                           std::move(answer.bytes));
   if (answer.json_size)
     response.header("Inference-Header-Content-Length", std::to_string(*answer.json_size));
-  response.header("Holdfast-Model-Digest", route.loaded->digest);
+  response.header("Holdfast-Model-Digest", answered.digest);
   if (parsed.timing)
-    response.header("Server-Timing", server_timing(stages_until_now(report, start)));
-  co_return response;
+    response.header("Server-Timing",
+                    server_timing(stages_until_now(*begun.options.report, begun.start)));
+  return response;
+}
+
+Task<Result<http::Response>> infer(Repository& repository, http::Request& request,
+                                   RequestTrace* trace) {
+  Begun begun;
+  CO_TRY(const int64_t version, parse_version(request.param("version")));
+  CO_TRY(Route route, co_await route_to(repository, std::string(request.param("model")), version));
+  CO_TRY(const std::string body, co_await read_body(request));
+  CO_TRY_VOID(begin(request, body, std::move(route), trace, begun));
+  if (begun.loaded->pictures) {
+    CO_TRY_VOID(co_await repository.pictures().run(*begun.loaded->pictures, begun.loaded->accepts,
+                                                   begun.options.deadline, begun.parsed.inputs,
+                                                   begun.parsed.owned));
+  }
+  CO_TRY(Outputs outputs, co_await run_routed(repository, begun.route, begun.parsed.inputs,
+                                              begun.wanted, begun.options));
+  co_return finish(begun, std::move(outputs), trace);
+}
+
+std::optional<Result<http::Response>> infer_at_once(Repository& repository,
+                                                    const http::Request& request,
+                                                    std::string_view body) {
+  if (request.headers.get("Content-Encoding")) return std::nullopt;
+  Begun begun;
+  TRY(const int64_t version, parse_version(request.param("version")));
+  auto route = find_route(repository, request.param("model"), version);
+  if (!route && route.error().reason() == kEvictedReason) return std::nullopt;
+  if (!route) return std::unexpected(std::move(route).error());
+  if (route->trial || route->loaded->pictures || !may_be_quick(*route->loaded)) return std::nullopt;
+  TRY_VOID(begin(request, body, *std::move(route), nullptr, begun));
+  auto outputs =
+      run_at_once(repository, begun.route, begun.parsed.inputs, begun.wanted, begun.options);
+  if (!outputs) return std::nullopt;
+  TRY(Outputs done, *std::move(outputs));
+  return finish(begun, std::move(done), nullptr);
 }
 
 }  // namespace
@@ -122,7 +170,11 @@ void mount_infer(http::Router& router, Repository& repository, const ServeOption
       auto work = infer(repository, request, trace);
       return trace ? traced(*trace, std::move(work), request) : std::move(work);
     };
-    router.add("POST", route, http::Role::anonymous, handler);
+    const auto at_once = [&repository](http::Request& request, std::string_view body) {
+      return infer_at_once(repository, request, body);
+    };
+    router.add("POST", route, http::Role::anonymous, handler,
+               options.tracer ? http::AtOnce() : at_once);
   }
 }
 

@@ -6,7 +6,7 @@ namespace holdfast::inference {
 RequestTrace* begin_trace(Tracer* tracer, http::Request& request, std::string_view route) {
   if (tracer == nullptr) return nullptr;
   std::string parent, state;
-  for (const auto& [name, value] : request.headers.all()) {
+  for (const auto& [name, value] : request.headers) {
     // Two parents are none; a state may come in several lines.
     if (equal_ignore_case(name, "traceparent")) (parent += parent.empty() ? "" : ",") += value;
     if (equal_ignore_case(name, "tracestate")) (state += state.empty() ? "" : ",") += value;

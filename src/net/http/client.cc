@@ -73,7 +73,8 @@ class ResponseBody final : public ByteSource {
 std::string request_head(const ClientRequest& request, const Url& url, uint64_t length) {
   std::string head =
       request.method + " " + url.target + " HTTP/1.1\r\nHost: " + url.authority + "\r\n";
-  for (const auto& [name, value] : request.headers.all()) head += name + ": " + value + "\r\n";
+  for (const auto& [name, value] : request.headers)
+    head.append(name).append(": ").append(value).append("\r\n");
   if (length > 0 || (request.method != "GET" && request.method != "HEAD"))
     head += "Content-Length: " + std::to_string(length) + "\r\n";
   return head + "\r\n";
@@ -95,8 +96,7 @@ Result<void> check_lines(const ClientRequest& request) {
   };
   bool good = clean(request.method) && request.method.find(' ') == std::string::npos &&
               !request.method.empty();
-  for (const auto& [name, value] : request.headers.all())
-    good = good && clean(name) && clean(value);
+  for (const auto& [name, value] : request.headers) good = good && clean(name) && clean(value);
   if (!good) return fail(Code::invalid_argument, "a method or header holds a line break");
   return {};
 }

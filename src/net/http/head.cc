@@ -1,5 +1,7 @@
 #include "net/http/head.h"
 
+#include <algorithm>
+#include <charconv>
 #include <ctime>
 
 #include "base/clock.h"
@@ -21,6 +23,28 @@ const std::string& date_line() {
 
 bool clean(std::string_view text) {
   return text.find_first_of("\r\n") == std::string_view::npos;
+}
+
+// A value that came from a client must not make a header of its own.
+void append_headers(std::string& head, const Headers& headers) {
+  const size_t start = head.size();
+  ptrdiff_t lines = 0;
+  for (const auto& [name, value] : headers) {
+    head.append(name).append(": ").append(value).append("\r\n");
+    ++lines;
+  }
+  // Counting is quicker than to look at each.
+  const std::string_view all = std::string_view(head).substr(start);
+  if (std::ranges::count(all, '\r') == lines && std::ranges::count(all, '\n') == lines) return;
+  head.resize(start);
+  for (const auto& [name, value] : headers) {
+    if (clean(name) && clean(value)) head.append(name).append(": ").append(value).append("\r\n");
+  }
+}
+
+void append_number(std::string& out, uint64_t number) {
+  char digits[20];
+  out.append(digits, std::to_chars(digits, std::end(digits), number).ptr);
 }
 
 }  // namespace
@@ -53,25 +77,20 @@ Result<void> split_target(Request& request) {
 std::string response_head(const Response& response, std::optional<uint64_t> length, bool chunked,
                           bool keep_alive) {
   std::string head;
-  head.reserve(1024);
+  head.reserve(256 + 4 * 16 + response.headers.text_size());
   head += "HTTP/1.1 ";
-  head += std::to_string(response.status);
+  append_number(head, response.status);
   head += ' ';
   head += phrase(response.status);
   head += "\r\n";
   head += date_line();
-  for (const auto& [name, value] : response.headers.all()) {
-    // A value that came from a client must not make a header of its own.
-    if (!clean(name) || !clean(value)) continue;
-    head += name;
-    head += ": ";
-    head += value;
-    head += "\r\n";
-  }
+  append_headers(head, response.headers);
   if (chunked) {
     head += "Transfer-Encoding: chunked\r\n";
   } else if (length) {
-    head += "Content-Length: " + std::to_string(*length) + "\r\n";
+    head += "Content-Length: ";
+    append_number(head, *length);
+    head += "\r\n";
   }
   if (!keep_alive) head += "Connection: close\r\n";
   head += "\r\n";

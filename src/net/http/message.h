@@ -17,18 +17,49 @@
 
 namespace holdfast::http {
 
+// All names and values lie in one text. What is told of them stays until something is added.
 class Headers {
+  struct Item {
+    uint32_t at, name_size, value_size;  // in the text: the name, then the value
+  };
+
  public:
-  void set(std::string_view name, std::string value);  // replaces
-  void add(std::string_view name, std::string value);  // keeps others of the name
+  using Pair = std::pair<std::string_view, std::string_view>;
+  class Iterator {
+   public:
+    Iterator(const Headers& headers, const Item* item) : headers_(headers), item_(item) {}
+    Pair operator*() const { return headers_.pair(*item_); }
+    Iterator& operator++() {
+      ++item_;
+      return *this;
+    }
+    bool operator!=(const Iterator& other) const { return item_ != other.item_; }
+
+   private:
+    const Headers& headers_;
+    const Item* item_;
+  };
+
+  void set(std::string_view name, std::string_view value);  // replaces
+  void add(std::string_view name, std::string_view value);  // keeps others of the name
   // The first value; nullopt where there is none.
   std::optional<std::string_view> get(std::string_view name) const;
   std::string_view get_or(std::string_view name, std::string_view otherwise) const;
-  const std::vector<std::pair<std::string, std::string>>& all() const { return items_; }
   void erase(std::string_view name);
+  bool empty() const { return items_.empty(); }
+  size_t text_size() const { return text_.size(); }  // of all names and values
+  // In the order of their coming.
+  Iterator begin() const { return {*this, items_.data()}; }
+  Iterator end() const { return {*this, items_.data() + items_.size()}; }
 
  private:
-  std::vector<std::pair<std::string, std::string>> items_;
+  Pair pair(const Item& item) const {
+    const std::string_view text = text_;
+    return {text.substr(item.at, item.name_size),
+            text.substr(item.at + item.name_size, item.value_size)};
+  }
+  std::string text_;
+  std::vector<Item> items_;
 };
 
 struct Principal {  // who asks; empty name: nobody
@@ -94,12 +125,12 @@ class Response {
   // For HEAD and 304: the length to announce in place of the body's own.
   std::optional<uint64_t> announced_length;
 
-  Response& header(std::string_view name, std::string value) & {
-    headers.set(name, std::move(value));
+  Response& header(std::string_view name, std::string_view value) & {
+    headers.set(name, value);
     return *this;
   }
-  Response&& header(std::string_view name, std::string value) && {
-    headers.set(name, std::move(value));
+  Response&& header(std::string_view name, std::string_view value) && {
+    headers.set(name, value);
     return std::move(*this);
   }
 };

@@ -49,7 +49,7 @@ class Parser final : public boost::beast::http::basic_parser<kRequest> {
   }
   void on_field_impl(boost::beast::http::field, Text name, Text value, ErrorCode& error) override {
     error = {};
-    headers.add({name.data(), name.size()}, std::string(value.data(), value.size()));
+    headers.add({name.data(), name.size()}, {value.data(), value.size()});
   }
   void on_header_impl(ErrorCode& error) override { error = {}; }
   void on_body_init_impl(const boost::optional<std::uint64_t>&, ErrorCode& error) override {

@@ -10,19 +10,49 @@ namespace {
 constexpr uint64_t kCopyLimit = 16 << 10;  // files up to this leave in one piece with the head
 constexpr uint64_t kFilePart = 8 << 20;    // progress by parts moves the deadline
 
+bool is_bodiless(const Response& response) {
+  return response.status == 204 || response.status == 304 || response.status < 200;
+}
+
+bool sends_body(const Request& request, const Response& response) {
+  return request.method != "HEAD" && !is_bodiless(response);
+}
+
+std::string text_head(const Response& response, const std::string& text, bool keep_alive) {
+  std::optional<uint64_t> length = response.announced_length;
+  if (!length && !is_bodiless(response)) length = text.size();
+  return response_head(response, length, false, keep_alive);
+}
+
 }  // namespace
 
-Task<Result<void>> Connection::respond(const Request& request, Response& response,
-                                       bool keep_alive) {
+// Of an answer that is a text. True: all of it was sent, or can be no more.
+bool Connection::respond_at_once() {
+  Exchange& exchange = *exchange_;
+  const auto* text = std::get_if<std::string>(&exchange.response.body);
+  if (text == nullptr || stream.tls()) return false;
+  exchange.head = text_head(exchange.response, *text, exchange.reusable);
+  const ByteView body =
+      sends_body(exchange.request, exchange.response) ? as_bytes(*text) : ByteView();
+  const auto sent = stream.write_now(as_bytes(exchange.head), body);
+  if (!sent) exchange.reusable = false;
+  if (!sent || *sent == exchange.head.size() + body.size()) return true;
+  exchange.sent = *sent;
+  return false;
+}
+
+Task<Result<void>> Connection::respond(bool keep_alive) {
+  const Request& request = exchange_->request;
+  Response& response = exchange_->response;
   expect_within(options_.body_timeout);
-  const bool bodiless = response.status == 204 || response.status == 304 || response.status < 200;
-  const bool send_body = request.method != "HEAD" && !bodiless;
+  const bool bodiless = is_bodiless(response);
+  const bool send_body = sends_body(request, response);
   if (auto* text = std::get_if<std::string>(&response.body)) {
-    const uint64_t length = response.announced_length.value_or(text->size());
-    const std::string head = response_head(
-        response, bodiless && !response.announced_length ? std::nullopt : std::optional(length),
-        false, keep_alive);
-    co_return co_await stream.write(as_bytes(head), send_body ? as_bytes(*text) : ByteView());
+    std::string& head = exchange_->head;
+    if (head.empty()) head = text_head(response, *text, keep_alive);
+    const size_t sent = exchange_->sent, of_head = std::min(sent, head.size());
+    const ByteView body = send_body ? as_bytes(*text) : ByteView();
+    co_return co_await stream.write(as_bytes(head).subspan(of_head), body.subspan(sent - of_head));
   }
   if (auto* body = std::get_if<StreamBody>(&response.body)) {
     const bool chunked = !body->size;

@@ -30,7 +30,7 @@ std::vector<Segment> segments_of(std::string_view pattern) {
   return segments;
 }
 
-using Params = std::vector<std::pair<std::string, std::string_view>>;
+using Params = std::vector<std::pair<std::string_view, std::string_view>>;
 
 // Fills the raw parameters; false where the path is not of this pattern.
 bool matches(const std::vector<Segment>& segments, std::string_view path, Params& params) {
@@ -113,15 +113,17 @@ Router::Router(ErrorMapper errors, Authenticator authenticator)
 Router::Router(Router&&) noexcept = default;
 Router::~Router() = default;
 
-void Router::add(std::string_view method, std::string_view pattern, Role role, Handler handler) {
-  add(method, pattern, role, ErrorMapper(), std::move(handler));
+void Router::add(std::string_view method, std::string_view pattern, Role role, Handler handler,
+                 AtOnce at_once) {
+  state_->routes.push_back(Route{std::string(method), std::string(pattern), role, ErrorMapper(),
+                                 std::move(handler), std::move(at_once)});
+  state_->patterns.push_back(segments_of(pattern));
 }
 
 void Router::add(std::string_view method, std::string_view pattern, Role role, ErrorMapper errors,
                  Handler handler) {
-  state_->routes.push_back(Route{std::string(method), std::string(pattern), role, std::move(errors),
-                                 std::move(handler)});
-  state_->patterns.push_back(segments_of(pattern));
+  add(method, pattern, role, std::move(handler));
+  state_->routes.back().errors = std::move(errors);
 }
 
 void Router::limit_bodies(std::string_view path, uint64_t bytes) {
@@ -154,7 +156,11 @@ Response Router::error(const Error& error, const Request& request) const {
   return response;
 }
 
-Task<Response> Router::handle(Request& request) const {
+Response Router::mapped(const Route& route, const Error& e, const Request& request) const {
+  return route.errors ? route.errors(e, request) : error(e, request);
+}
+
+std::expected<const Route*, Response> Router::find(Request& request) const {
   const Route* found = nullptr;
   Params params, best;
   std::string allowed;
@@ -166,52 +172,78 @@ Task<Response> Router::handle(Request& request) const {
     const bool falls_back = request.method == "HEAD" && route.method == "GET";
     if (exact || (falls_back && found == nullptr)) {
       found = &route;
-      best = params;
+      best.swap(params);
     } else if (allowed.find(route.method) == std::string::npos) {
       allowed += (allowed.empty() ? "" : ", ") + route.method;
     }
   }
   if (found == nullptr) {
     if (allowed.empty())
-      co_return error(Error(Code::not_found, "there is nothing at " + request.path), request);
+      return std::unexpected(
+          error(Error(Code::not_found, "there is nothing at " + request.path), request));
     Response response = error(Error(Code::unsupported, "method_not_allowed",
                                     request.method + " is not offered here; " + allowed + " is"),
                               request);
     response.status = 405;
     response.header("Allow", allowed);
-    co_return response;
+    return std::unexpected(std::move(response));
   }
-  const auto mapped = [&](const Error& e) {
-    if (!found->errors) return error(e, request);
-    return found->errors(e, request);
-  };
   for (const auto& [name, raw] : best) {
     auto decoded = percent_decode(raw);
-    if (!decoded || decoded->find('\0') != std::string::npos) {
-      co_return mapped(Error(Code::invalid_argument, "the path holds a broken %-escape"));
-    }
+    if (!decoded || decoded->find('\0') != std::string::npos)
+      return std::unexpected(mapped(
+          *found, Error(Code::invalid_argument, "the path holds a broken %-escape"), request));
     request.params.emplace_back(name, std::move(*decoded));
   }
-  if (auto admitted = state_->admit(*found, request); !admitted) co_return mapped(admitted.error());
+  if (auto admitted = state_->admit(*found, request); !admitted)
+    return std::unexpected(mapped(*found, admitted.error(), request));
+  return found;
+}
+
+Response Router::answer(const Route& route, Request& request, Result<Response> result) const {
+  if (result) return std::move(*result);
+  if (result.error().code() == Code::internal)
+    log::error("http", result.error().message(), {{"request", request.id}, {"path", request.path}});
+  return mapped(route, result.error(), request);
+}
+
+Response Router::broken(const Route& route, const Request& request, std::string_view bug) const {
+  log::error("http", "a handler threw",
+             {{"request", request.id}, {"path", request.path}, {"error", std::string(bug)}});
+  return mapped(
+      route, Error(Code::internal, "an internal error; the log has it under request " + request.id),
+      request);
+}
+
+Task<Response> Router::run(const Route& route, Request& request) const {
   std::string bug;
   try {
-    Result<Response> result = co_await found->handler(request);
-    if (result) co_return std::move(*result);
-    if (result.error().code() == Code::internal) {
-      log::error("http", result.error().message(),
-                 {{"request", request.id}, {"path", request.path}});
-    }
-    co_return mapped(result.error());
+    co_return answer(route, request, co_await route.handler(request));
   } catch (const boost::system::system_error& e) {
     if (e.code() == boost::asio::error::operation_aborted) throw;  // the task was cancelled
     bug = e.what();
   } catch (const std::exception& e) {
     bug = e.what();
   }
-  log::error("http", "a handler threw",
-             {{"request", request.id}, {"path", request.path}, {"error", bug}});
-  co_return mapped(
-      Error(Code::internal, "an internal error; the log has it under request " + request.id));
+  co_return broken(route, request, bug);
+}
+
+std::optional<Response> Router::run_at_once(const Route& route, Request& request,
+                                            std::string_view body) const {
+  if (!route.at_once) return std::nullopt;
+  try {
+    auto result = route.at_once(request, body);
+    if (!result) return std::nullopt;
+    return answer(route, request, *std::move(result));
+  } catch (const std::exception& e) {
+    return broken(route, request, e.what());
+  }
+}
+
+Task<Response> Router::handle(Request& request) const {
+  auto route = find(request);
+  if (!route) co_return std::move(route).error();
+  co_return co_await run(**route, request);
 }
 
 }  // namespace holdfast::http

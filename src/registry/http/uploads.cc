@@ -41,7 +41,7 @@ Answer refused(Call& call, Error error) {
   const auto size = co_await call.registry.upload_size(call.name, call.reference);
   if (size) {
     const http::Response standing = under_way(call, 416, call.reference, *size);
-    for (const auto& [name, value] : standing.headers.all()) response.headers.set(name, value);
+    for (const auto& [name, value] : standing.headers) response.headers.set(name, value);
   }
   co_return response;
 }
