@@ -158,19 +158,34 @@ Task<Result<void>> Blobs::may_replace(BlobKey key, Conditions conditions) {
   co_return co_await store::read_few(database_, std::move(work));
 }
 
+namespace {
+
+Result<OpenBlob> open_in(Tx& tx, store::ObjectStore& objects, WallTime now, const BlobKey& key,
+                         const Conditions& conditions, Range wanted) {
+  TRY(FoundBlob there, find_for_read(tx, key, now));
+  TRY_VOID(check_read(conditions, there.info));
+  TRY_VOID(may_read(there.info.lease, conditions.lease_id, now, Leased::blob));
+  TRY_VOID(check_online(there.info));
+  OpenBlob open;
+  TRY(open.content, open_content(tx, objects, there, wanted));
+  open.info = std::move(there.info);
+  return open;
+}
+
+}  // namespace
+
 Task<Result<OpenBlob>> Blobs::open_blob(BlobKey key, Conditions conditions, Range wanted) {
-  auto work = [this, key = std::move(key), conditions = std::move(conditions),
-               wanted](Tx& tx) -> Result<OpenBlob> {
-    TRY(FoundBlob there, find_for_read(tx, key, clock_.now()));
-    TRY_VOID(check_read(conditions, there.info));
-    TRY_VOID(may_read(there.info.lease, conditions.lease_id, clock_.now(), Leased::blob));
-    TRY_VOID(check_online(there.info));
-    OpenBlob open;
-    TRY(open.content, open_content(tx, objects_, there, wanted));
-    open.info = std::move(there.info);
-    return open;
+  auto work = [this, key = std::move(key), conditions = std::move(conditions), wanted](Tx& tx) {
+    return open_in(tx, objects_, clock_.now(), key, conditions, wanted);
   };
   co_return co_await store::read_few(database_, std::move(work));
+}
+
+std::optional<Result<OpenBlob>> Blobs::open_blob_now(const BlobKey& key,
+                                                     const Conditions& conditions, Range wanted) {
+  return store::read_few_now(database_, [&](Tx& tx) {
+    return open_in(tx, objects_, clock_.now(), key, conditions, wanted);
+  });
 }
 
 Task<Result<void>> Blobs::delete_blob(BlobKey key, Conditions conditions) {

@@ -14,7 +14,6 @@
 namespace holdfast::blob {
 
 struct FoundContainer;
-
 struct OpenBlob {
   Info info;
   std::shared_ptr<store::OpenContent> content;
@@ -72,6 +71,8 @@ class Blobs {
                                      Conditions conditions);
   Task<Result<Info>> blob(BlobKey key, Conditions conditions);
   Task<Result<OpenBlob>> open_blob(BlobKey key, Conditions conditions, Range wanted = {});
+  // The same at once; nullopt: it would have to wait.
+  std::optional<Result<OpenBlob>> open_blob_now(const BlobKey&, const Conditions&, Range wanted);
   Task<Result<void>> delete_blob(BlobKey key, Conditions conditions);
   // Replaces the one that is given.
   Task<Result<Info>> set_properties(BlobKey key, std::optional<Pairs> headers,

@@ -120,7 +120,8 @@ std::string batch_answer(std::string_view boundary, std::string_view id,
   out += "\r\nHTTP/1.1 " + std::to_string(response.status) + " " +
          std::string(http::phrase(response.status)) + "\r\n";
   for (const auto& [name, value] : response.headers) {
-    if (value.find_first_of("\r\n") == std::string::npos) out.append(name).append(": ").append(value).append("\r\n");
+    if (value.find_first_of("\r\n") == std::string::npos)
+      out.append(name).append(": ").append(value).append("\r\n");
   }
   if (text != nullptr && !text->empty())
     out += "Content-Length: " + std::to_string(text->size()) + "\r\n";

@@ -178,8 +178,7 @@ Result<Pairs> metadata_of(const http::Request& request) {
   Pairs metadata;
   size_t size = 0;
   for (const auto& [name, value] : request.headers) {
-    if (name.size() < prefix.size() ||
-        !equal_ignore_case(name.substr(0, prefix.size()), prefix))
+    if (name.size() < prefix.size() || !equal_ignore_case(name.substr(0, prefix.size()), prefix))
       continue;
     const std::string key(name.substr(prefix.size()));
     if (!identifier(key) || !ascii(value))

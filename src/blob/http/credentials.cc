@@ -70,6 +70,20 @@ Result<void> permit(std::string_view permissions, const http::Request& request,
                   std::string(operation.name));
 }
 
+// What a request proves with that it may.
+enum class Means { none, header, sas };
+Means means_of(const http::Request& request) {
+  const bool header = request.headers.get("Authorization").has_value();
+  // Such a signature is for one user alone, who proves it with a token.
+  const bool for_one = request.query_value("sduoid").has_value();
+  if (identity::has_sas(request) && (!header || for_one)) return Means::sas;
+  return header ? Means::header : Means::none;
+}
+
+bool names_policy(const Call& call) {
+  return !call.request.query_value("si").value_or("").empty() && !call.address.container.empty();
+}
+
 }  // namespace
 
 std::string Credentials::challenge() const {
@@ -96,8 +110,8 @@ Task<Result<bool>> Credentials::open_to_anyone(const Call& call, const Operation
 // What the SAS leaves to the stored access policy that it names.
 Task<Result<std::optional<identity::StoredPolicy>>> Credentials::stored_policy(
     const Call& call) const {
-  const std::string_view id = call.request.query_value("si").value_or("");
-  if (id.empty() || call.address.container.empty()) co_return std::nullopt;
+  if (!names_policy(call)) co_return std::nullopt;
+  const std::string_view id = *call.request.query_value("si");
   const auto access =
       co_await blobs_.container_access(call.address.account, call.address.container, std::string());
   if (!access && access.error().code() != Code::not_found)
@@ -110,30 +124,45 @@ Task<Result<std::optional<identity::StoredPolicy>>> Credentials::stored_policy(
   co_return std::nullopt;
 }
 
+Result<std::shared_ptr<const identity::StorageAccount>> Credentials::account_of(
+    const Call& call) const {
+  if (auto account = accounts_.find(call.address.account)) return *std::move(account);
+  // An unknown account is not told from a wrong key.
+  return fail(
+      Code::denied, "authentication_failed",
+      "there is no account '" + call.address.account + "', or the signature is not its own");
+}
+
+std::optional<Result<void>> Credentials::authorize_now(Call& call,
+                                                       const Operation& operation) const {
+  const Means means = means_of(call.request);
+  if (means == Means::none) return std::nullopt;  // the container may be open to anyone
+  TRY(const auto account, account_of(call));
+  if (means == Means::header) {
+    if (operation.run == get_user_delegation_key) return std::nullopt;
+    return by_header(call, operation, *account);
+  }
+  if (names_policy(call)) return std::nullopt;
+  return by_sas(call, operation, *account, std::nullopt);
+}
+
 Task<Result<void>> Credentials::authorize(Call& call, const Operation& operation) const {
-  const http::Request& request = call.request;
-  const bool header = request.headers.get("Authorization").has_value();
-  // Such a signature is for one user alone, who proves it with a token.
-  const bool for_one = request.query_value("sduoid").has_value();
-  const bool sas = identity::has_sas(request) && (!header || for_one);
-  if (!sas && !header) {
+  if (auto done = authorize_now(call, operation)) co_return *std::move(done);
+  const Means means = means_of(call.request);
+  if (means == Means::none) {
     CO_TRY(const bool open, co_await open_to_anyone(call, operation));
-    if (open && !request.headers.get("x-ms-if-tags")) co_return Result<void>();
+    if (open && !call.request.headers.get("x-ms-if-tags")) co_return Result<void>();
     co_return fail(Code::unauthenticated, "missing_authorization",
                    "Server failed to authenticate the request. There is no Authorization header "
                    "and no shared access signature.");
   }
-  const auto account = accounts_.find(call.address.account);
-  // An unknown account is not told from a wrong key.
-  if (!account)
-    co_return fail(
-        Code::denied, "authentication_failed",
-        "there is no account '" + call.address.account + "', or the signature is not its own");
-  if (!sas && operation.run == get_user_delegation_key) {
-    CO_TRY_VOID(co_await remember(request));
+  CO_TRY(const auto account, account_of(call));
+  if (means == Means::header) {
+    CO_TRY_VOID(co_await remember(call.request));
+    co_return by_header(call, operation, *account);
   }
-  if (!sas) co_return by_header(call, operation, **account);
-  co_return co_await by_sas(call, operation, **account);
+  CO_TRY(auto policy, co_await stored_policy(call));
+  co_return by_sas(call, operation, *account, std::move(policy));
 }
 
 // The id of a token's subject is to be known without the token, when its key is used.
@@ -186,8 +215,9 @@ Result<void> Credentials::by_token(Call& call, const Operation& operation) const
   return {};
 }
 
-Task<Result<void>> Credentials::by_sas(Call& call, const Operation& operation,
-                                       const identity::StorageAccount& account) const {
+Result<void> Credentials::by_sas(Call& call, const Operation& operation,
+                                 const identity::StorageAccount& account,
+                                 std::optional<identity::StoredPolicy> policy) const {
   const http::Request& request = call.request;
   identity::Wanted wanted;
   wanted.permission = permission_of(request, operation);
@@ -197,27 +227,27 @@ Task<Result<void>> Credentials::by_sas(Call& call, const Operation& operation,
   wanted.blob = call.address.blob;
   wanted.key_only = key_only(operation);
   if (request.query_value("skoid") && tokens_.delegation != nullptr) {
-    CO_TRY(wanted.delegated, tokens_.delegation->find(account.name, request));
+    TRY(wanted.delegated, tokens_.delegation->find(account.name, request));
     if (const auto user = request.query_value("sduoid")) {
       const auto caller = caller_of(request);
       const std::string_view tenant = request.query_value("skdutid").value_or("");
       if (!caller || caller->id != *user ||
           (!tenant.empty() && tenant != tokens_.delegation->tenant()))
-        co_return fail(Code::denied, "authentication_failed",
-                       "this signature is for the user in sduoid, who sends a token beside it");
+        return fail(Code::denied, "authentication_failed",
+                    "this signature is for the user in sduoid, who sends a token beside it");
     }
   }
-  CO_TRY(wanted.policy, co_await stored_policy(call));
+  wanted.policy = std::move(policy);
   auto verified = identity::verify_sas(request, account.name, account.keys, wanted, clock_);
-  if (!verified) co_return std::unexpected(told(std::move(verified).error()));
+  if (!verified) return std::unexpected(told(std::move(verified).error()));
   identity::SasGrant& grant = *verified;
   // A blob's own signature is not one of its past.
   if (request.query_value("sr") == "b" && request.query_value("versionid"))
-    co_return fail(Code::denied, "sas_resource", "sr=b does not open a version of the blob");
-  CO_TRY_VOID(permit_headers(grant.permissions, request));
+    return fail(Code::denied, "sas_resource", "sr=b does not open a version of the blob");
+  TRY_VOID(permit_headers(grant.permissions, request));
   call.create_only = only_creates(operation, grant.permissions);
   call.overrides = std::move(grant.overrides);
-  co_return Result<void>();
+  return {};
 }
 
 Task<Result<void>> Credentials::may_read_source(const Call& call, Call& source) const {

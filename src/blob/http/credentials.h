@@ -34,6 +34,8 @@ class Credentials {
   // "invalid_token"; denied, with the reasons of verify_shared_key() and verify_sas(), without
   // what was signed where it is not development.
   Task<Result<void>> authorize(Call& call, const Operation& operation) const;
+  // The same at once; nullopt: it depends on what is stored.
+  std::optional<Result<void>> authorize_now(Call& call, const Operation& operation) const;
   // Whether who makes `call` may read the blob that `source` addresses: with what opened the call,
   // or else with what stands in the source's own query.
   Task<Result<void>> may_read_source(const Call& call, Call& source) const;
@@ -51,8 +53,10 @@ class Credentials {
   Result<identity::BlobCaller> caller_of(const http::Request& request) const;
   Task<Result<void>> remember(const http::Request& request) const;
   Result<void> by_token(Call& call, const Operation& operation) const;
-  Task<Result<void>> by_sas(Call& call, const Operation& operation,
-                            const identity::StorageAccount& account) const;
+  Result<std::shared_ptr<const identity::StorageAccount>> account_of(const Call& call) const;
+  Result<void> by_sas(Call& call, const Operation& operation,
+                      const identity::StorageAccount& account,
+                      std::optional<identity::StoredPolicy> policy) const;
 
   Blobs& blobs_;
   const identity::Accounts& accounts_;

@@ -39,8 +39,16 @@ Result<Endpoint> Endpoint::make(std::string_view url, const std::vector<std::str
   return endpoint;
 }
 
+bool Endpoint::is_proxied(const http::Request& request) const {
+  return proxies_.has(std::string_view(request.peer).substr(0, request.peer.rfind(':')));
+}
+
+bool Endpoint::is_direct(const http::Request& request) const {
+  return path_.empty() && !is_proxied(request);
+}
+
 void Endpoint::arrive(http::Request& request) const {
-  if (proxies_.has(std::string_view(request.peer).substr(0, request.peer.rfind(':')))) {
+  if (is_proxied(request)) {
     if (const auto scheme = request.headers.get("X-Forwarded-Proto"))
       request.tls = equal_ignore_case(trim(split(*scheme, ',').back()), "https");
     // Each proxy adds whom it saw; the last who is none of ours is the client.

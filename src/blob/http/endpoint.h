@@ -20,6 +20,8 @@ class Endpoint {
   // What a listed proxy tells of the client takes the proxy's place, and the endpoint's own path is
   // taken off, where the proxy left it on.
   void arrive(http::Request& request) const;
+  // Whether arrive() has nothing to do.
+  bool is_direct(const http::Request& request) const;
   // Takes the endpoint's path off; false, and nothing done, where the address is not below it.
   bool take_off(http::Request& request) const;
   // Whether a URL of this host (HOST[:PORT], lower case) may be below the endpoint.
@@ -30,6 +32,7 @@ class Endpoint {
   const std::string& path() const { return path_; }
 
  private:
+  bool is_proxied(const http::Request& request) const;
   std::string url_, host_, path_;
   SourceList proxies_;
 };

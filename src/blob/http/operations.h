@@ -26,6 +26,9 @@ bool knows_history(const Operation& operation);
 // unsupported, naming the operation.
 Result<const Operation*> find_operation(const http::Request& request, const Address& address);
 
+// reads.cc: get_blob() at once; nullopt: it would have to wait.
+std::optional<Result<http::Response>> get_blob_now(Call& call);
+
 // delegation.cc
 Answer get_user_delegation_key(Call& call);
 // containers.cc

@@ -60,6 +60,66 @@ Task<Result<void>> set_hashed_body(http::Response& response, const http::Request
   co_return Result<void>();
 }
 
+bool asks_checksum(const http::Request& request) {
+  return asks(request, "x-ms-range-get-content-md5") ||
+         asks(request, "x-ms-range-get-content-crc64");
+}
+
+struct Read {
+  BlobKey key;
+  Conditions conditions;
+  std::optional<Range> range;
+};
+
+Result<Read> read_of(const Call& call) {
+  TRY(BlobKey key, addressed(call.request, call.address));
+  TRY(Conditions conditions, conditions_of(call, Use::read));
+  return Read{std::move(key), std::move(conditions), range_of(call.request)};
+}
+
+struct Part {
+  uint64_t first = 0, size = 0;
+};
+
+Part part_of(const Info& info, const std::optional<Range>& range) {
+  if (!range) return {0, info.size};
+  return {range->first, std::min(range->last, info.size - 1) - range->first + 1};
+}
+
+// The answer to a read but for its body; whole, with the status 416, where nothing of the blob is
+// in the range.
+http::Response head_of(const Call& call, const OpenBlob& blob, const std::optional<Range>& range) {
+  if (range && range->first >= blob.info.size) {
+    const Error error(Code::invalid_argument, "invalid_range",
+                      "The range specified is invalid for the current size of the resource.");
+    http::Response response = xml_error(error, call.request);
+    response.header("Content-Range", "bytes */" + std::to_string(blob.info.size));
+    return response;
+  }
+  http::Response response = described(range ? 206 : 200, blob.info, call.blobs.clock().now());
+  if (range) {
+    const Part part = part_of(blob.info, range);
+    response.header("Content-Range", "bytes " + std::to_string(part.first) + "-" +
+                                         std::to_string(part.first + part.size - 1) + "/" +
+                                         std::to_string(blob.info.size));
+    // The stored MD5 is the whole blob's; beside a range it has another name.
+    response.headers.erase("Content-MD5");
+    if (const auto md5 = value_of(blob.info.headers, "Content-MD5"); !md5.empty())
+      response.header("x-ms-blob-content-md5", md5);
+  }
+  for (const auto& [name, value] : call.overrides) response.header(name, value);
+  return response;
+}
+
+Result<http::Response> read_answer(const Call& call, const OpenBlob& blob,
+                                   const std::optional<Range>& range) {
+  http::Response response = head_of(call, blob, range);
+  if (response.status == 416) return response;
+  const Part part = part_of(blob.info, range);
+  TRY_VOID(store::set_body(response, blob.content, part.first, part.size));
+  return response;
+}
+
 }  // namespace
 
 Answer get_blob_metadata(Call& call) {
@@ -91,44 +151,28 @@ Answer head_blob(Call& call) {
 }
 
 Answer get_blob(Call& call) {
-  CO_TRY(BlobKey key, addressed(call.request, call.address));
-  CO_TRY(const Conditions conditions, conditions_of(call, Use::read));
-  const auto range = range_of(call.request);
-  CO_TRY(const OpenBlob blob,
-         co_await call.blobs.open_blob(std::move(key), conditions, range.value_or(Range())));
-  const bool hashed = asks(call.request, "x-ms-range-get-content-md5") ||
-                      asks(call.request, "x-ms-range-get-content-crc64");
-  if (hashed && !range)
+  CO_TRY(Read read, read_of(call));
+  CO_TRY(const OpenBlob blob, co_await call.blobs.open_blob(std::move(read.key), read.conditions,
+                                                            read.range.value_or(Range())));
+  if (!asks_checksum(call.request)) co_return read_answer(call, blob, read.range);
+  if (!read.range)
     co_return fail(Code::invalid_argument, "invalid_header",
                    "a checksum is offered for a range; there is none");
-  if (!range) {
-    http::Response response = described(200, blob.info, call.blobs.clock().now());
-    for (const auto& [name, value] : call.overrides) response.header(name, value);
-    CO_TRY_VOID(store::set_body(response, blob.content, 0, blob.info.size));
-    co_return response;
-  }
-  if (range->first >= blob.info.size) {
-    const Error error(Code::invalid_argument, "invalid_range",
-                      "The range specified is invalid for the current size of the resource.");
-    http::Response response = xml_error(error, call.request);
-    response.header("Content-Range", "bytes */" + std::to_string(blob.info.size));
-    co_return response;
-  }
-  const uint64_t first = range->first, last = std::min(range->last, blob.info.size - 1);
-  http::Response response = described(206, blob.info, call.blobs.clock().now());
-  response.header("Content-Range", "bytes " + std::to_string(first) + "-" + std::to_string(last) +
-                                       "/" + std::to_string(blob.info.size));
-  // The stored MD5 is the whole blob's; beside a range it has another name.
-  response.headers.erase("Content-MD5");
-  if (const auto md5 = value_of(blob.info.headers, "Content-MD5"); !md5.empty())
-    response.header("x-ms-blob-content-md5", std::string(md5));
-  for (const auto& [name, value] : call.overrides) response.header(name, value);
-  if (hashed) {
-    CO_TRY_VOID(co_await set_hashed_body(response, call.request, blob, first, last - first + 1));
-  } else {
-    CO_TRY_VOID(store::set_body(response, blob.content, first, last - first + 1));
+  http::Response response = head_of(call, blob, read.range);
+  if (response.status == 206) {
+    const Part part = part_of(blob.info, read.range);
+    CO_TRY_VOID(co_await set_hashed_body(response, call.request, blob, part.first, part.size));
   }
   co_return response;
+}
+
+std::optional<Result<http::Response>> get_blob_now(Call& call) {
+  if (asks_checksum(call.request)) return std::nullopt;
+  TRY(const Read read, read_of(call));
+  auto opened = call.blobs.open_blob_now(read.key, read.conditions, read.range.value_or(Range()));
+  if (!opened) return std::nullopt;
+  TRY(const OpenBlob blob, *std::move(opened));
+  return read_answer(call, blob, read.range);
 }
 
 }  // namespace holdfast::blob

@@ -114,6 +114,28 @@ struct Service {
     co_return complete(std::move(outcome), request);
   }
 
+  // Reads of what is at hand, as most requests are. nullopt: it would have to wait.
+  std::optional<Result<http::Response>> answer_now(http::Request& request) const {
+    if (request.method != "GET" || request.headers.get("Origin") || !endpoint.is_direct(request))
+      return std::nullopt;
+    auto outcome = run_now(request);
+    if (!outcome) return std::nullopt;
+    return complete(*std::move(outcome), request);
+  }
+
+  std::optional<Result<http::Response>> run_now(http::Request& request) const {
+    TRY(Address address, address_of(request));
+    TRY_VOID(check_version(request));
+    TRY(const Operation* operation, find_operation(request, address));
+    if (operation->run != get_blob) return std::nullopt;
+    Call call(request, std::move(address), blobs);
+    auto authorized = credentials.authorize_now(call, *operation);
+    if (!authorized) return std::nullopt;
+    TRY_VOID(*std::move(authorized));
+    TRY_VOID(check_meaning(request, *operation));
+    return get_blob_now(call);
+  }
+
   Task<http::Response> answer_part(http::Request& request, Address address) const {
     auto outcome = co_await run_at(request, std::move(address));
     co_return complete(std::move(outcome), request);
@@ -140,8 +162,10 @@ http::Router make_router() {
 void mount(http::Router& router, Blobs& blobs, const identity::Accounts& accounts,
            const Clock& clock, ServiceOptions options) {
   auto service = std::make_shared<Service>(blobs, accounts, clock, std::move(options));
-  router.add("*", "/{address...}", http::Role::own,
-             [service](http::Request& request) { return service->answer(request); });
+  router.add(
+      "*", "/{address...}", http::Role::own,
+      [service](http::Request& request) { return service->answer(request); },
+      [service](http::Request& request, std::string_view) { return service->answer_now(request); });
 }
 
 }  // namespace holdfast::blob

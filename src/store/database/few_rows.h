@@ -29,17 +29,22 @@ class FewRowsReader {
   virtual Task<Result<void>> until_durable(uint64_t commit) = 0;
 };
 
+// FewRowsReader::read_here() of work that has a result.
+template <class F>
+std::optional<HereRead> read_here(FewRowsReader& reader, F& work,
+                                  std::optional<std::invoke_result_t<F, Tx&>>& result) {
+  return reader.read_here([&work, &result](Tx& tx) -> Result<void> {
+    result.emplace(work(tx));
+    return {};
+  });
+}
+
 // As Database::read(), for work that takes no longer than an answer may wait for another one.
 template <class F>
 Task<std::invoke_result_t<F, Tx&>> read_few(Database& database, F work) {
-  using R = std::invoke_result_t<F, Tx&>;
   if (auto* const reader = dynamic_cast<FewRowsReader*>(&database)) {
-    std::optional<R> result;
-    const auto here = [&work, &result](Tx& tx) -> Result<void> {
-      result.emplace(work(tx));
-      return {};
-    };
-    if (auto ran = reader->read_here(here)) {
+    std::optional<std::invoke_result_t<F, Tx&>> result;
+    if (auto ran = read_here(*reader, work, result)) {
       if (!reader->durable(ran->commit)) {
         CO_TRY_VOID(co_await reader->until_durable(ran->commit));
       }
@@ -48,6 +53,18 @@ Task<std::invoke_result_t<F, Tx&>> read_few(Database& database, F work) {
     }
   }
   co_return co_await database.read(std::move(work));
+}
+
+// The same at once. nullopt: no connection is free, or what was read is not on disk yet.
+template <class F>
+std::optional<std::invoke_result_t<F, Tx&>> read_few_now(Database& database, F work) {
+  auto* const reader = dynamic_cast<FewRowsReader*>(&database);
+  if (reader == nullptr) return std::nullopt;
+  std::optional<std::invoke_result_t<F, Tx&>> result;
+  auto ran = read_here(*reader, work, result);
+  if (!ran || !reader->durable(ran->commit)) return std::nullopt;
+  if (!ran->outcome) return std::unexpected(std::move(ran->outcome).error());
+  return result;
 }
 
 }  // namespace holdfast::store
