@@ -90,11 +90,11 @@ std::optional<Number> number_and_unit(std::string_view text) {
 
 std::string hex(ByteView bytes) {
   static constexpr char digits[] = "0123456789abcdef";
-  std::string out;
-  out.reserve(bytes.size() * 2);
+  std::string out(bytes.size() * 2, '\0');
+  char* at = out.data();
   for (std::byte b : bytes) {
-    out += digits[std::to_integer<unsigned>(b) >> 4];
-    out += digits[std::to_integer<unsigned>(b) & 15];
+    *at++ = digits[std::to_integer<unsigned>(b) >> 4];
+    *at++ = digits[std::to_integer<unsigned>(b) & 15];
   }
   return out;
 }

@@ -12,17 +12,10 @@
 #include <cstring>
 #include <optional>
 #include <random>
+#include <span>
 
 namespace holdfast {
 namespace {
-
-constexpr auto kHexPairs = [] {
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::array<std::array<char, 2>, 256> pairs{};
-  for (size_t byte = 0; byte < pairs.size(); ++byte)
-    pairs[byte] = {digits[byte / 16], digits[byte % 16]};
-  return pairs;
-}();
 
 // Fetching an algorithm by name costs a lookup under a lock; once a process is enough.
 const EVP_MD* algorithm(HashKind kind) {
@@ -132,15 +125,12 @@ std::string random_uuid() {
     std::seed_seq words(seed.begin(), seed.end());
     return std::mt19937_64(words);
   }();
-  const uint64_t high = (generator() & ~0xf000ull) | 0x4000ull,
-                 low = (generator() >> 2) | (1ull << 63);
-  std::string out(36, '-');
-  char* at = out.data();
-  for (int byte = 0; byte < 16; ++byte, at += 2) {
-    if (byte == 4 || byte == 6 || byte == 8 || byte == 10) ++at;
-    const uint64_t word = byte < 8 ? high : low;
-    std::memcpy(at, kHexPairs[(word >> (56 - 8 * (byte % 8))) & 255].data(), 2);
-  }
+  std::array<uint64_t, 2> words = {generator(), generator()};
+  auto* const bytes = reinterpret_cast<uint8_t*>(words.data());
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;  // version 4
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;  // variant of RFC 9562
+  std::string out = hex(std::as_bytes(std::span(words)));
+  for (const size_t hyphen : {8, 13, 18, 23}) out.insert(hyphen, 1, '-');
   return out;
 }
 

@@ -90,6 +90,14 @@ Result<Route> find_route(Repository& repository, std::string_view name, int64_t 
   return route;
 }
 
+std::optional<Result<Route>> find_quick_route(Repository& repository, std::string_view name,
+                                              int64_t version) {
+  auto route = find_route(repository, name, version);
+  if (!route && route.error().reason() == kEvictedReason) return std::nullopt;
+  if (route && (route->trial || !may_be_quick(*route->loaded))) return std::nullopt;
+  return route;
+}
+
 Task<Result<Route>> route_to(Repository& repository, std::string name, int64_t version) {
   auto found = find_route(repository, name, version);
   if (found || found.error().reason() != kEvictedReason) co_return found;

@@ -20,6 +20,9 @@ struct Route {
 Task<Result<Route>> route_to(Repository& repository, std::string name, int64_t version);
 // The same at once; unavailable with kEvictedReason where it must be loaded first.
 Result<Route> find_route(Repository& repository, std::string_view name, int64_t version);
+// The same for run_at_once(); nullopt: no request of it would run at once.
+std::optional<Result<Route>> find_quick_route(Repository& repository, std::string_view name,
+                                              int64_t version);
 
 // run_model() on the route. `route.loaded` is then the version that answered, of the same
 // signature. A request that the candidate failed is run on the current one: it costs no caller an

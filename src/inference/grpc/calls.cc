@@ -147,12 +147,11 @@ std::optional<Result<void>> infer_at_once(Door& door, const Asked& asked,
   const auto refuse = [trace](Error why) { return note(trace, std::unexpected(std::move(why))); };
   const auto version = parse_version(asked.request.model_version());
   if (!version) return refuse(version.error());
-  auto route = find_route(door.repository, asked.request.model_name(), *version);
-  if (!route && route.error().reason() == kEvictedReason) return std::nullopt;
-  if (!route) return refuse(std::move(route).error());
-  if (route->trial || !may_be_quick(*route->loaded)) return std::nullopt;
+  auto route = find_quick_route(door.repository, asked.request.model_name(), *version);
+  if (!route) return std::nullopt;
+  if (!*route) return refuse(std::move(*route).error());
   Begun begun;
-  if (auto good = begin(asked, *std::move(route), trace, begun); !good)
+  if (auto good = begin(asked, **std::move(route), trace, begun); !good)
     return refuse(std::move(good).error());
   if (has_pictures(begun)) return std::nullopt;
   const auto outputs = run_at_once(door.repository, begun.route, begun.parsed.inputs,

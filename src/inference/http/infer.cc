@@ -96,11 +96,11 @@ std::optional<Result<http::Response>> infer_at_once(Repository& repository,
   if (request.headers.get("Content-Encoding")) return std::nullopt;
   Begun begun;
   TRY(const int64_t version, parse_version(request.param("version")));
-  auto route = find_route(repository, request.param("model"), version);
-  if (!route && route.error().reason() == kEvictedReason) return std::nullopt;
-  if (!route) return std::unexpected(std::move(route).error());
-  if (route->trial || route->loaded->pictures || !may_be_quick(*route->loaded)) return std::nullopt;
-  TRY_VOID(begin(request, body, *std::move(route), nullptr, begun));
+  auto found = find_quick_route(repository, request.param("model"), version);
+  if (!found) return std::nullopt;
+  TRY(Route route, *std::move(found));
+  if (route.loaded->pictures) return std::nullopt;
+  TRY_VOID(begin(request, body, std::move(route), nullptr, begun));
   auto outputs =
       run_at_once(repository, begun.route, begun.parsed.inputs, begun.wanted, begun.options);
   if (!outputs) return std::nullopt;

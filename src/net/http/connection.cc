@@ -117,7 +117,10 @@ Task<void> Connection::reject(const Error& error, unsigned status) {
 
 void Connection::refuse_request(const Error& error, unsigned status) {
   Request& request = exchange_->request;
-  if (request.path.empty()) request.method = "GET", request.path = "/";
+  if (request.path.empty()) {
+    request.method = "GET";
+    request.path = "/";
+  }
   if (request.id.empty()) request.id = random_uuid();
   exchange_->response = router_.error(error, request);
   exchange_->response.status = status;
@@ -216,7 +219,7 @@ Task<bool> Connection::answer_late() {
   Exchange& exchange = *exchange_;
   if (exchange.answered) {
     const auto sent = co_await respond(exchange.reusable);
-    co_return sent&& exchange.reusable;
+    co_return sent.has_value() && exchange.reusable;
   }
   if (exchange.refused) {
     const auto sent = co_await respond(false);
