@@ -1,46 +1,57 @@
-// Asks over the local door, one request at a time, a row of 64 floats that changes each time.
-//   bench_local_load SOCKET MODEL INPUT OUTPUT CALLS       prints {"p50_us":…,"p99_us":…}
+// Asks over the local door for rows of floats that change each time.
+//   bench_local_load SOCKET MODEL INPUT OUTPUT CALLS [SHAPE OUTPUT_BYTES CALLERS]
+// SHAPE of the input as "1,64", OUTPUT_BYTES the room for the output, CALLERS ask at the same time,
+// CALLS each. Prints {"p50_us":…,"p99_us":…,"per_second":…}.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "base/bytes.h"
 #include "inference_client/local_client.h"
 
 namespace {
 
 using holdfast::Result;
 using holdfast::inference_client::LocalClient;
+using Clock = std::chrono::steady_clock;
 
-constexpr size_t kColumns = 64;
+struct Job {
+  std::string socket, model, input, output;
+  int calls = 0;
+  std::string shape = "1,64";
+  size_t output_bytes = 4096;
+  int callers = 1;
+};
 
 std::string placed(const std::string& region, size_t size) {
   return R"("parameters":{"shared_memory_region":")" + region + R"(","shared_memory_byte_size":)" +
          std::to_string(size) + "}";
 }
 
-Result<std::vector<double>> run(char** argv) {
-  TRY(LocalClient client, LocalClient::connect(argv[1]));
-  TRY(const auto in, client.share("in", kColumns * sizeof(float)));
-  TRY(const auto out, client.share("out", 4096));
-  const std::string request =
-      std::string(R"({"model_name":")") + argv[2] + R"(","inputs":[{"name":")" + argv[3] +
-      R"(","datatype":"FP32","shape":[1,64],)" + placed("in", in.bytes().size()) +
-      R"(}],"outputs":[{"name":")" + argv[4] + R"(",)" + placed("out", 4096) + "}]}";
+Result<std::vector<double>> run(const Job& job) {
+  size_t bytes = sizeof(float);
+  for (const std::string_view size : holdfast::split(job.shape, ','))
+    bytes *= std::strtoull(std::string(size).c_str(), nullptr, 10);
+  TRY(LocalClient client, LocalClient::connect(job.socket));
+  TRY(const auto in, client.share("in", bytes));
+  TRY(const auto out, client.share("out", job.output_bytes));
+  const std::string request = R"({"model_name":")" + job.model + R"(","inputs":[{"name":")" +
+                              job.input + R"(","datatype":"FP32","shape":[)" + job.shape + "]," +
+                              placed("in", bytes) + R"(}],"outputs":[{"name":")" + job.output +
+                              R"(",)" + placed("out", job.output_bytes) + "}]}";
   std::vector<double> micros;
-  const int calls = std::atoi(argv[5]);
-  std::vector<float> row(kColumns, 0.5F);
-  for (int i = 0; i < calls; ++i) {
-    const auto start = std::chrono::steady_clock::now();
+  std::vector<float> row(bytes / sizeof(float), 0.5F);
+  for (int i = 0; i < job.calls; ++i) {
+    const auto start = Clock::now();
     row[0] = static_cast<float>(i % 16) / 16;
-    std::memcpy(in.bytes().data(), row.data(), in.bytes().size());
+    std::memcpy(in.bytes().data(), row.data(), bytes);
     TRY(const std::string answer, client.infer(request));
-    micros.push_back(
-        std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start)
-            .count());
+    micros.push_back(std::chrono::duration<double, std::micro>(Clock::now() - start).count());
   }
   return micros;
 }
@@ -48,16 +59,33 @@ Result<std::vector<double>> run(char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 6) {
-    std::fprintf(stderr, "usage: bench_local_load SOCKET MODEL INPUT OUTPUT CALLS\n");
+  if (argc != 6 && argc != 9) {
+    std::fprintf(stderr,
+                 "usage: bench_local_load SOCKET MODEL INPUT OUTPUT CALLS "
+                 "[SHAPE OUTPUT_BYTES CALLERS]\n");
     return 2;
   }
-  auto micros = run(argv);
-  if (!micros) {
-    std::fprintf(stderr, "%s\n", micros.error().message().c_str());
-    return 1;
+  Job job{argv[1], argv[2], argv[3], argv[4], std::atoi(argv[5])};
+  if (argc == 9) {
+    job.shape = argv[6];
+    job.output_bytes = std::strtoull(argv[7], nullptr, 10);
+    job.callers = std::atoi(argv[8]);
   }
-  std::sort(micros->begin(), micros->end());
-  std::printf("{\"p50_us\":%.3f,\"p99_us\":%.3f}\n", (*micros)[micros->size() / 2],
-              (*micros)[micros->size() * 99 / 100]);
+  std::vector<Result<std::vector<double>>> each(static_cast<size_t>(job.callers));
+  std::vector<std::thread> threads;
+  const auto start = Clock::now();
+  for (auto& mine : each) threads.emplace_back([&] { mine = run(job); });
+  for (std::thread& thread : threads) thread.join();
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  std::vector<double> micros;
+  for (const auto& mine : each) {
+    if (!mine) {
+      std::fprintf(stderr, "%s\n", mine.error().message().c_str());
+      return 1;
+    }
+    micros.insert(micros.end(), mine->begin(), mine->end());
+  }
+  std::sort(micros.begin(), micros.end());
+  std::printf("{\"p50_us\":%.3f,\"p99_us\":%.3f,\"per_second\":%.3f}\n", micros[micros.size() / 2],
+              micros[micros.size() * 99 / 100], static_cast<double>(micros.size()) / seconds);
 }

@@ -157,9 +157,10 @@ def serve(folder: pathlib.Path, model: pathlib.Path) -> Iterator[tuple[str, int]
 
 @contextlib.contextmanager
 def serve_data(data: pathlib.Path, model: pathlib.Path) -> Iterator[dict]:
-    """The run file of an inference server with this data directory, and the model as "m"."""
+    """The run file of an inference server with this data directory and a local door in it, and the model as "m"."""
     data.mkdir(parents=True, exist_ok=True)
-    with process([BIN / "holdfast-serve", "--data", data, "--listen", "127.0.0.1:0", "--grpc", ""], data.parent / f"{data.name}.log"):
+    serve = [BIN / "holdfast-serve", "--data", data, "--listen", "127.0.0.1:0", "--grpc", "", "--local", data / "local.sock"]
+    with process(serve, data.parent / f"{data.name}.log"):
         run = wait_for("serve ready", 20, lambda: run_file(data / "run.json"))
         put_model(run["http"], "m", model)
         yield run

@@ -3,6 +3,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import urllib.request
 
 import rigs
 from lines import report
@@ -73,6 +74,15 @@ def load(run: dict, shape: str, connections: int) -> dict:
     return done
 
 
+def load_local(data: pathlib.Path, run: dict, shape: str, callers: int, calls: int) -> float:
+    """Requests a second over the local door."""
+    with urllib.request.urlopen(f"http://{run['http']}/v2/models/m") as answer:
+        about = json.load(answer)
+    command = [rigs.BIN / "bench_local_load", data / "local.sock", "m", about["inputs"][0]["name"], about["outputs"][0]["name"], calls,
+               shape.partition("=")[2], 16 << 20, callers]
+    return json.loads(subprocess.run([*map(str, command)], check=True, capture_output=True, text=True).stdout)["per_second"]
+
+
 def bench_tuned(folder: pathlib.Path) -> None:
     for name, (path, shape) in models(folder).items():
         place = folder / f"tuned-{name}"
@@ -95,11 +105,13 @@ def bench_saturation(folder: pathlib.Path) -> None:
             continue
         place = folder / f"saturation-{name}"
         measure("tune", "--model", path, "--store", place / "tuning", "--budget", "20s", "--goal", "throughput", "--shape", shape)
-        ours, raw = [], []
+        ours, local, raw = [], [], []
         with rigs.serve_data(place, path) as run:
             for _ in range(ROUNDS):
                 ours.append(load(run, shape, 4)["per_second"])
+                local.append(load_local(place, run, shape, 4, int(ours[0])))
                 # The raw runtime's best: the quickest candidate in a process that does nothing else.
                 found = measure("tune", "--model", path, "--budget", "6s", "--shape", shape)
                 raw.append(max(row.get("per_second", 0) for row in found["candidates"]))
         report("inference", f"saturation_{name}", "/s", ours, "the raw runtime's best", raw)
+        report("inference", f"saturation_{name}_local", "/s", local, "the raw runtime's best", raw)

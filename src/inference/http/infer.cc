@@ -1,6 +1,7 @@
 #include "inference/classification.h"
 #include "inference/http/codec.h"
 #include "inference/http/decompress.h"
+#include "inference/http/known_header.h"
 #include "inference/http/service.h"
 #include "inference/input.h"
 #include "inference/route.h"
@@ -41,7 +42,7 @@ Result<void> begin(const http::Request& request, std::string_view body, Route ro
   begun.route = std::move(route);
   TRY(const auto json_size, json_size_of(request));
   InferRequest& parsed = begun.parsed;
-  TRY(parsed, parse_infer(body, json_size, begun.loaded->accepts));
+  TRY(parsed, parse_known(begun.loaded, body, json_size));
   begun.wanted.reserve(parsed.outputs.size());
   for (const RequestedOutput& output : parsed.outputs) begun.wanted.push_back(output.name);
   TRY(begun.options, run_options(request, begun.start, parsed.timeout_us, parsed.priority));

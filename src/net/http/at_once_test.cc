@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <set>
 
 #include "net/http/testing.h"
 
@@ -21,8 +22,9 @@ size_t count(std::string_view text, std::string_view part) {
   return found;
 }
 
-// /at/{how}: "once" is answered at once with its body, "late" is left to the coroutine, "fails" and
-// "throws" do so at once, "large" has an answer that no socket takes at once.
+// /at/{how}: "once" is answered at once with its body, "late", or a body that begins so, is left to
+// the coroutine, "fails" and "throws" do so at once, "large" has an answer that no socket takes at
+// once.
 struct AtOnceRoute : testing::Test {
   Router router;
   std::atomic<int> at_once{0}, late{0};
@@ -32,7 +34,7 @@ struct AtOnceRoute : testing::Test {
                               std::string_view body) -> std::optional<Result<Response>> {
       ++at_once;
       const std::string_view how = request.param("how");
-      if (how == "late") return std::nullopt;
+      if (how == "late" || body.starts_with("late")) return std::nullopt;
       if (how == "fails") return fail(Code::conflict, "it is there already");
       if (how == "throws") throw std::runtime_error("a bug");
       if (how == "large") return Response(200, "text/plain", std::string(20 << 20, 'l'));
@@ -105,6 +107,54 @@ TEST_F(AtOnceRoute, TheAnswerToHeadHasNoBody) {
   EXPECT_EQ(count(got, "once:;"), 1u) << got;
   EXPECT_EQ(count(got, "Content-Length: 6"), 2u) << got;
   EXPECT_EQ(late, 0);
+}
+
+TEST_F(AtOnceRoute, AHeadThatComesAgainIsTheNextRequestOfItsOwn) {
+  const std::string again = head("/at/once", 5);
+  std::string bytes, expected;
+  for (int i = 10'000; i < 13'000; ++i) {  // many reads' worth, so that some heads come in pieces
+    const std::string body = i % 7 == 0 ? "late" + std::to_string(i % 10) : std::to_string(i);
+    bytes += again + body;
+    expected += (i % 7 == 0 ? "late:" : "once:") + body + ";";
+  }
+  bytes += head("/at/once", 3, "Connection: close\r\n") + "end";
+  const std::string got = exchange(bytes);
+  std::string bodies;
+  for (size_t at = got.find("\r\n\r\n"); at != std::string::npos; at = got.find("\r\n\r\n", at)) {
+    at += 4;
+    bodies += got.substr(at, got.find(';', at) + 1 - at);
+  }
+  EXPECT_EQ(bodies, expected + "once:end;");
+  EXPECT_EQ(late, 429);
+}
+
+TEST(AtOnceAuthenticator, IsAskedForEachRequestAlthoughTheirHeadsAreTheSame) {
+  int asked = 0;
+  Router router(json_error, [&asked](const Request&) -> Result<Principal> {
+    if (++asked == 3) return fail(Code::unauthenticated, "the token has expired");
+    return Principal{.name = "ann", .role = "admin"};
+  });
+  std::vector<std::string> ids;
+  router.add(
+      "POST", "/own", Role::admin,
+      [](Request&) -> Task<Result<Response>> { co_return fail(Code::internal, "not at once"); },
+      [&ids](Request& request, std::string_view body) -> std::optional<Result<Response>> {
+        ids.push_back(request.id);
+        return Response(200, "text/plain", request.principal.name + ":" + std::string(body) + ";");
+      });
+  LoopbackServer server(router);
+  const std::string again = head("/own", 3);
+  const std::string got = exchange_raw(server.server().port(),
+                                       again + "one" + again + "two" + again + "bad" + again +
+                                           "fou" + head("/own", 3, "Connection: close\r\n") + "end",
+                                       10);
+  size_t at = 0;
+  for (const char* part : {"ann:one;", "ann:two;", "401 Unauthorized", "has expired", "ann:end;"}) {
+    at = got.find(part, at);
+    ASSERT_NE(at, std::string::npos) << part << " is not where it should be in\n" << got;
+  }
+  EXPECT_EQ(got.find("bad"), std::string::npos) << got;
+  EXPECT_EQ(std::set(ids.begin(), ids.end()).size(), ids.size()) << "each has an identity";
 }
 
 TEST_F(AtOnceRoute, NobodyIsLetPastTheRoleOfItsRoute) {

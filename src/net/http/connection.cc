@@ -14,6 +14,7 @@ namespace {
 constexpr auto kLinger = std::chrono::seconds(2);
 constexpr uint64_t kDrainLimit =
     256 << 10;  // an unread body up to this is read away to keep the connection
+constexpr size_t kHeadLimit = 1 << 10;  // larger heads are not kept while a connection is idle
 
 }  // namespace
 
@@ -132,6 +133,11 @@ void Connection::begin() {
   parser.header_limit(static_cast<uint32_t>(options_.max_header_bytes));
   parser.body_limit(boost::none);  // which one holds is known after the head
   parser.eager(false);
+  head_.clear();
+  expect_head();
+}
+
+void Connection::expect_head() {
   idle_ = true;
   expect_within(options_.idle_timeout);
 }
@@ -141,16 +147,44 @@ Connection::Next Connection::serve_at_once() {
   while (read_head()) {
     if (!answer_at_once()) return Next::coroutine;
     if (!exchange_->reusable) return Next::end;
-    begin();
+    exchange_->response = Response();
+    expect_head();
   }
   return Next::bytes;
 }
 
+// A client's requests often differ in their bodies alone: the same head says the same again, but
+// that its caller may not be let in any more.
+bool Connection::repeat_head() {
+  Exchange& exchange = *exchange_;
+  if (head_.empty() || !unread().starts_with(head_)) return false;
+  consume(head_.size());
+  exchange.answered = false;
+  exchange.head.clear();
+  exchange.sent = 0;
+  exchange.request.id = random_uuid();
+  if (auto refused = router_.refuse(*exchange.route, exchange.request)) {
+    exchange.route = nullptr;
+    exchange.response = *std::move(refused);
+    head_.clear();
+  }
+  return true;
+}
+
 bool Connection::read_head() {
-  Parser<true>& parser = exchange_->parser;
   if (unread().empty()) return false;
+  if (exchange_->answered) {
+    if (repeat_head()) {
+      idle_ = false;
+      return true;
+    }
+    begin();
+  }
+  Parser<true>& parser = exchange_->parser;
   boost::beast::error_code error;
-  consume(parser.feed(as_bytes(unread()), error));
+  const std::string_view bytes = unread();
+  const size_t used = parser.feed(as_bytes(bytes), error);
+  consume(used);
   if (error == boost::beast::http::error::header_limit) {
     refuse_request(Error(Code::too_large, "the request head is larger than " +
                                               format_size(options_.max_header_bytes)),
@@ -158,6 +192,8 @@ bool Connection::read_head() {
   } else if (error) {
     refuse_request(Error(Code::invalid_argument, "not an HTTP request: " + error.message()), 400);
   } else if (parser.is_header_done()) {
+    // One that came in pieces is not kept.
+    if (idle_ && used <= kHeadLimit) head_ = bytes.substr(0, used);
     take_head();
   } else {
     if (idle_) expect_within(options_.header_timeout);

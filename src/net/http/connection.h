@@ -22,7 +22,7 @@ struct Exchange {
   bool expects_continue = false;
   Response response;
   bool refused = false;   // what follows the head is not read
-  bool answered = false;  // at once, its body being there
+  bool answered = false;  // at once, its body being there: the parser never saw that
   bool reusable = false;  // where answered: the connection is
   std::string head;       // of an answer whose first bytes were sent at once
   size_t sent = 0;        // of head and body
@@ -61,8 +61,10 @@ class Connection {
  private:
   enum class Next { bytes, coroutine, end };  // what is needed, to go on with
   void begin();
+  void expect_head();
   Next serve_at_once();
   bool read_head();
+  bool repeat_head();
   void take_head();
   void refuse_request(const Error& error, unsigned status);
   bool answer_at_once();
@@ -83,6 +85,7 @@ class Connection {
   std::string buffer_;
   size_t begin_ = 0, end_ = 0;
   std::optional<Exchange> exchange_;
+  std::string head_;  // what the exchange's request was read from, where it may come again
   MonoTime deadline_ = MonoTime::max();
   bool idle_ = true, timed_out_ = false;
   bool unread_ = false;  // the peer may still be sending what nobody reads

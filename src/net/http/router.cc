@@ -195,9 +195,14 @@ std::expected<const Route*, Response> Router::find(Request& request) const {
           *found, Error(Code::invalid_argument, "the path holds a broken %-escape"), request));
     request.params.emplace_back(name, std::move(*decoded));
   }
-  if (auto admitted = state_->admit(*found, request); !admitted)
-    return std::unexpected(mapped(*found, admitted.error(), request));
+  if (auto refused = refuse(*found, request)) return std::unexpected(*std::move(refused));
   return found;
+}
+
+std::optional<Response> Router::refuse(const Route& route, Request& request) const {
+  const auto admitted = state_->admit(route, request);
+  if (admitted) return std::nullopt;
+  return mapped(route, admitted.error(), request);
 }
 
 Response Router::answer(const Route& route, Request& request, Result<Response> result) const {

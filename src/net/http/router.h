@@ -17,7 +17,8 @@ enum class Role { anonymous, reader, operator_, admin, own };
 
 using Handler = std::function<Task<Result<Response>>(Request&)>;
 // The same without a coroutine, for requests whose `body` is there as a whole. nullopt: it would
-// have to wait, and the Handler, which has the request's own body, is to answer.
+// have to wait, and the Handler, which has the request's own body, is to answer. The request stays
+// as it was: it is used again where the next one has the same head.
 using AtOnce = std::function<std::optional<Result<Response>>(Request&, std::string_view body)>;
 // The protocol's own form of an error. Also gets those of the server itself (bad request, 404, 405,
 // 413).
@@ -60,6 +61,8 @@ class Router {
   // its place. No route: not_found; route of another method: 405 with Allow. HEAD falls back to
   // GET.
   std::expected<const Route*, Response> find(Request& request) const;
+  // What is answered where the request's caller may not use the route; find() asks it already.
+  std::optional<Response> refuse(const Route& route, Request& request) const;
   // Runs the handler and maps errors (an escaped exception too: internal).
   Task<Response> run(const Route& route, Request& request) const;
   std::optional<Response> run_at_once(const Route& route, Request& request,
