@@ -73,6 +73,7 @@ int main(int argc, char** argv) {
   }
   std::vector<Result<std::vector<double>>> each(static_cast<size_t>(job.callers));
   std::vector<std::thread> threads;
+  threads.reserve(each.size());
   const auto start = Clock::now();
   for (auto& mine : each) threads.emplace_back([&] { mine = run(job); });
   for (std::thread& thread : threads) thread.join();
