@@ -9,11 +9,13 @@
 namespace holdfast::http {
 namespace {
 
+constexpr size_t kReadSize = 16 << 10;
+
 Task<Result<size_t>> read_more(const std::shared_ptr<Wire>& wire) {
   const size_t had = wire->buffer.size();
-  wire->buffer.resize(had + (16 << 10));
+  wire->buffer.resize(had + kReadSize);
   auto count = co_await wire->stream.read_some(
-      std::as_writable_bytes(std::span(wire->buffer.data() + had, 16 << 10)));
+      std::as_writable_bytes(std::span(wire->buffer.data() + had, kReadSize)));
   wire->buffer.resize(had + count.value_or(0));
   co_return count;
 }
@@ -26,11 +28,43 @@ class ResponseBody final : public ByteSource {
         parser_(std::move(parser)),
         lease_(std::move(lease)),
         timeout_(timeout) {
+    if (parser_->is_done())
+      left_ = 0;  // that of a HEAD, whose length is another's
+    else if (parser_->content_length())
+      left_ = *parser_->content_length();
     finish();
   }
 
   Task<Result<size_t>> read(std::span<std::byte> into) override {
     if (!parser_ || into.empty()) co_return size_t{0};
+    if (left_) co_return co_await read_announced(into.first(std::min(into.size(), *left_)));
+    co_return co_await read_parsed(into);
+  }
+  std::optional<uint64_t> left() const override { return left_; }
+
+ private:
+  // There is nothing to parse, and what is not in the buffer yet goes past it.
+  Task<Result<size_t>> read_announced(std::span<std::byte> into) {
+    std::string& buffer = wire_->buffer;
+    size_t count = std::min(buffer.size(), into.size());
+    if (count > 0) {
+      std::memcpy(into.data(), buffer.data(), count);
+      buffer.erase(0, count);
+    } else {
+      wire_->expect_within(wire_, timeout_);
+      const bool past = into.size() >= kReadSize;
+      auto came = past ? co_await wire_->stream.read_some(into) : co_await read_more(wire_);
+      if (!came) co_return std::unexpected(in_time(*wire_, came.error()));
+      if (*came == 0) co_return fail(Code::unavailable, "the answer was cut short");
+      if (!past) co_return co_await read_announced(into);
+      count = *came;
+    }
+    *left_ -= count;
+    finish();
+    co_return count;
+  }
+
+  Task<Result<size_t>> read_parsed(std::span<std::byte> into) {
     parser_->room = into;
     while (!parser_->is_done() && parser_->room.size() == into.size()) {
       boost::beast::error_code error;
@@ -55,9 +89,8 @@ class ResponseBody final : public ByteSource {
     co_return got;
   }
 
- private:
   void finish() {
-    if (!parser_ || !parser_->is_done()) return;
+    if (!parser_ || !(left_ ? *left_ == 0 : parser_->is_done())) return;
     const bool again = parser_->keep_alive() && wire_->buffer.empty() && !wire_->timed_out;
     parser_.reset();
     wire_->expect_within(wire_, std::chrono::milliseconds(0));
@@ -68,6 +101,7 @@ class ResponseBody final : public ByteSource {
   std::unique_ptr<Parser<false>> parser_;
   Lease lease_;
   std::chrono::milliseconds timeout_;
+  std::optional<uint64_t> left_;  // nullopt: chunks, or until the connection ends
 };
 
 std::string request_head(const ClientRequest& request, const Url& url, uint64_t length) {

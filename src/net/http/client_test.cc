@@ -15,6 +15,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
+std::string numbers(size_t size) {
+  std::string out;
+  for (uint64_t number = 0; out.size() < size; ++number) out += std::to_string(number) + ",";
+  out.resize(size);
+  return out;
+}
+
 struct HttpClient : testing::Test {
   Router router;
   std::atomic<int> asked{0};
@@ -23,13 +30,18 @@ struct HttpClient : testing::Test {
     router.add("GET", "/peer", Role::anonymous, [](Request& request) -> Task<Result<Response>> {
       co_return Response(200, "text/plain", request.peer);
     });
-    router.add("GET", "/flaky", Role::anonymous, [this](Request&) -> Task<Result<Response>> {
-      co_return Response(++asked < 3 ? 503 : 200, "text/plain", "x");
-    });
-    router.add("GET", "/never", Role::anonymous, [this](Request&) -> Task<Result<Response>> {
-      while (hold) (void)co_await sleep_for(5ms);
-      co_return Response(200);
-    });
+    router.add("GET", "/large/{size}", Role::anonymous,
+               [](Request& request) -> Task<Result<Response>> {
+                 co_return Response(200, "text/plain",
+                                    numbers(parse_u64(request.param("size")).value_or(0)));
+               });
+    router.add("GET", "/flaky", Role::anonymous, [this](Request&) { return flaky(); });
+    router.add("GET", "/never", Role::anonymous, [this](Request&) { return never(); });
+  }
+  Task<Result<Response>> flaky() { co_return Response(++asked < 3 ? 503 : 200, "text/plain", "x"); }
+  Task<Result<Response>> never() {
+    while (hold) (void)co_await sleep_for(5ms);
+    co_return Response(200);
   }
 };
 
@@ -50,9 +62,43 @@ TEST_F(HttpClient, OneConnectionServesManyRequests) {
   for (const auto& peer : *peers) EXPECT_EQ(peer, peers->front());
 }
 
+Task<Result<std::vector<std::string>>> in_steps(std::string base, std::vector<size_t> sizes,
+                                                size_t step) {
+  Client client;
+  std::vector<std::string> bodies;
+  std::vector<std::byte> room(step);
+  for (const size_t size : sizes) {
+    CO_TRY(auto answer,
+           co_await client.send(ClientRequest("GET", base + "/large/" + std::to_string(size))));
+    std::string body;
+    for (size_t count = 1; count > 0;) {
+      const auto left = answer.body->left();
+      if (left != size - body.size()) co_return fail(Code::internal, "tells other bytes to come");
+      CO_TRY(count, co_await answer.body->read(room));
+      body += as_text(ByteView(room.data(), count));
+    }
+    bodies.push_back(std::move(body));
+  }
+  CO_TRY(auto peer, co_await client.fetch(ClientRequest("GET", base + "/peer")));
+  bodies.push_back(std::move(peer.body));
+  co_return bodies;
+}
+
+TEST_F(HttpClient, AnAnswerIsWholeHoweverItIsRead) {
+  LoopbackServer server(router);
+  const std::vector<size_t> sizes = {0, 1, 15'000, 16 << 10, 100'000, 3'000'000};
+  for (const size_t step : {size_t{7'000}, size_t{16} << 10, size_t{1} << 20}) {
+    const auto bodies = run_task(in_steps(server.url(), sizes, step));
+    ASSERT_TRUE(bodies) << bodies.error().message();
+    for (size_t i = 0; i < sizes.size(); ++i)
+      EXPECT_TRUE((*bodies)[i] == numbers(sizes[i])) << sizes[i] << " by " << step;
+  }
+}
+
 // A listener on a socket of the file system that answers each connection with its request's first
-// line.
+// line, having announced `missing` bytes more.
 struct UnixEcho {
+  std::atomic<size_t> missing{0};
   std::string path = "/tmp/http_client_test." + std::to_string(::getpid());
   int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   std::thread thread;
@@ -69,7 +115,8 @@ struct UnixEcho {
         const ssize_t got = ::read(peer, text, sizeof text);
         const std::string line(text, std::string_view(text, std::max<ssize_t>(got, 0)).find('\r'));
         const std::string answer =
-            "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(line.size()) + "\r\n\r\n" + line;
+            "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(line.size() + missing) +
+            "\r\n\r\n" + line;
         if (::write(peer, answer.data(), answer.size()) < 0) continue;
       }
     });
@@ -81,6 +128,18 @@ struct UnixEcho {
     ::unlink(path.c_str());
   }
 };
+
+TEST(HttpClientUnix, AnAnswerThatIsCutShortIsAnError) {
+  UnixEcho echo;
+  ClientOptions options;
+  options.unix_socket = echo.path;
+  for (const size_t missing : {1, 1'000, 1'000'000}) {
+    echo.missing = missing;
+    const auto answer = fetch(ClientRequest("GET", "http://docker/version"), options);
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().message(), "the answer was cut short") << missing;
+  }
+}
 
 TEST(HttpClientUnix, GoesToTheSocketWhateverTheHost) {
   UnixEcho echo;
