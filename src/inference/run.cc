@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/log.h"
+#include "inference/together.h"
 
 namespace holdfast::inference {
 namespace {
@@ -127,10 +128,14 @@ Result<Outputs> run_quick(Repository& repository, Loaded& loaded, const Inputs& 
                           const std::vector<std::string>& outputs, const RunOptions& options) {
   const Begin begin(loaded);
   Outcome outcome;
-  if (auto why = refusal(loaded, begin, options.deadline))
+  if (auto why = refusal(loaded, begin, options.deadline)) {
     outcome.answer = std::unexpected(*std::move(why));
-  else
+  } else if (Waiting waiting(loaded, inputs, outputs, options);
+             run_with_ready(repository.scheduler(), waiting, kInlineNanos)) {
+    outcome = std::move(waiting.outcome);
+  } else {
     run_here(loaded, inputs, outputs, begin, outcome);
+  }
   return account(repository, loaded, inputs, options, begin, std::move(outcome));
 }
 

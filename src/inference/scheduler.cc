@@ -31,6 +31,16 @@ uint64_t rows_in(const std::vector<Waiting*>& batch) {
   return rows;
 }
 
+uint64_t most_worthwhile(ModelQueue& queue, uint64_t rows) {
+  const uint64_t most = queue.curve.worthwhile(rows);
+  return queue.most_rows > 0 ? std::max(rows, std::min(most, queue.most_rows)) : most;
+}
+
+void take_proof(ModelQueue& queue, const Execution& execution) {
+  if (execution.proof == Execution::Proof::agreed) ++queue.proofs;
+  if (execution.proof == Execution::Proof::differed) queue.refused = true;
+}
+
 std::unexpected<Error> late_error() {
   return fail(Code::timed_out, "the deadline passed before the model could run");
 }
@@ -180,6 +190,29 @@ void Scheduler::wait_for_more(std::vector<Waiting*>& batch, uint64_t most,
   if (!ready_.empty()) start_lane();  // what came and does not join has not called one
 }
 
+bool Scheduler::merges(const Loaded& loaded) const {
+  return options_.merge && loaded.mergeable && !loaded.queue.refused;
+}
+
+uint64_t Scheduler::most_rows(Loaded& loaded, uint64_t rows, int64_t quick_ns) {
+  const std::lock_guard lock(mutex_);
+  if (!merges(loaded)) return rows;
+  uint64_t most = most_worthwhile(loaded.queue, rows);
+  while (most > rows && cost(loaded.queue, most) >= quick_ns) most = std::max(rows, most / 2);
+  return most;
+}
+
+void Scheduler::run_here(const std::vector<Waiting*>& batch) {
+  ModelQueue& queue = batch[0]->loaded.queue;
+  std::unique_lock lock(mutex_);
+  const bool prove = queue.proofs < kProofs;
+  lock.unlock();
+  const Execution execution = execute(batch, prove);
+  if (execution.proof == Execution::Proof::none) return;
+  lock.lock();
+  take_proof(queue, execution);
+}
+
 void Scheduler::lane() {
   std::unique_lock lock(mutex_);
   while (Loaded* loaded = next()) {
@@ -188,9 +221,8 @@ void Scheduler::lane() {
     std::vector<Waiting*> batch = {queue.waiting.front()};
     take(*batch[0]);
     ++queue.lanes;
-    if (options_.merge && !queue.refused && batch[0]->rows > 0 && loaded->mergeable) {
-      uint64_t most = queue.curve.worthwhile(batch[0]->rows);
-      if (queue.most_rows > 0) most = std::max(batch[0]->rows, std::min(most, queue.most_rows));
+    if (batch[0]->rows > 0 && merges(*loaded)) {
+      const uint64_t most = most_worthwhile(queue, batch[0]->rows);
       gather(batch, most);
       wait_for_more(batch, most, lock);
     }
@@ -220,8 +252,7 @@ void Scheduler::lane() {
     if (queue.most_lanes > 0 && ready_.size() > 1) start_lane();
     queue.used_ns += execution.ns - price;
     queue.run_ns += (execution.ns - queue.run_ns) / 8;
-    if (execution.proof == Execution::Proof::agreed) ++queue.proofs;
-    if (execution.proof == Execution::Proof::differed) queue.refused = true;
+    take_proof(queue, execution);
     queue.expected = batch.size();
     queue.answered = Clock::now();
     lock.unlock();

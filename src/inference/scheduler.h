@@ -65,7 +65,14 @@ class Scheduler {
   Task<Outcome> run(Loaded& loaded, const Inputs& inputs, const std::vector<std::string>& outputs,
                     const RunOptions& options);
 
+  // For requests that need no lane. Up to how many rows one of `rows` is put together with others,
+  // the run likely to take less than `quick_ns`; `rows`: with none.
+  uint64_t most_rows(Loaded& loaded, uint64_t rows, int64_t quick_ns);
+  // Runs requests of one kind on the caller's thread and sets their outcomes.
+  void run_here(const std::vector<Waiting*>& batch);
+
  private:
+  bool merges(const Loaded& loaded) const;
   bool enqueue(Waiting& waiting);
   void start_lane();  // where one is free
   Loaded* next();     // the model whose turn it is; null: nothing waits

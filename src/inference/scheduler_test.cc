@@ -1,63 +1,15 @@
-#include "inference/scheduler.h"
-
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <future>
 #include <random>
+
+#include "inference/scheduler_testing.h"
 
 namespace holdfast::inference {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
-
-// `y` is 3 × `x`, row by row, after `before` has seen the rows.
-class TripleModel final : public Model {
- public:
-  TripleModel() {
-    TensorInfo info;
-    info.shape = {-1, 2};
-    info.name = "x";
-    signature_.inputs = {info};
-    info.name = "y";
-    signature_.outputs = {info};
-  }
-  std::string_view platform() const override { return "triple"; }
-  const Signature& signature() const override { return signature_; }
-  Result<Outputs> run(const Inputs& inputs, const std::vector<std::string>&) override {
-    std::vector<float> values(inputs[0].data.size() / sizeof(float));
-    std::memcpy(values.data(), inputs[0].data.data(), inputs[0].data.size());
-    if (before) TRY_VOID(before(values));
-    const float shift = mix ? values.front() : 0;
-    for (float& value : values) value = value * 3 + shift;
-    Tensor out;
-    out.name = "y";
-    out.shape = inputs[0].shape;
-    out.data.resize(inputs[0].data.size());
-    std::memcpy(out.data.data(), values.data(), out.data.size());
-    std::vector<Tensor> answer;
-    answer.push_back(std::move(out));
-    return answer;
-  }
-  std::function<Result<void>(const std::vector<float>&)> before;
-  bool mix = false;  // every row depends on the first
-
- private:
-  Signature signature_;
-};
-
-struct Served {
-  explicit Served(const std::string& name = "m") {
-    loaded.name = name;
-    loaded.mergeable = true;
-    auto made = std::make_unique<TripleModel>();
-    model = made.get();
-    loaded.model = std::move(made);
-  }
-  Loaded loaded;
-  TripleModel* model;
-};
 
 Outcome ask(Scheduler& scheduler, Loaded& loaded, const std::vector<float>& values,
             RunOptions options = {}) {
@@ -75,13 +27,6 @@ std::future<Outcome> ask_aside(Scheduler& scheduler, Loaded& loaded, float value
   return std::async(std::launch::async, [&scheduler, &loaded, value, options] {
     return ask(scheduler, loaded, {value, value}, options);
   });
-}
-
-std::vector<float> values_of(const Outcome& outcome) {
-  const Bytes& bytes = outcome.answer.value().at(0).data;
-  std::vector<float> out(bytes.size() / sizeof(float));
-  std::memcpy(out.data(), bytes.data(), bytes.size());
-  return out;
 }
 
 void until(const std::function<bool()>& holds) {
@@ -126,6 +71,7 @@ TEST_P(ClientsTest, EveryCallerGetsExactlyItsRows) {
   Scheduler scheduler({.lanes = GetParam(), .queue = 64});
   std::atomic<int> wrong{0}, untold{0};
   std::vector<std::thread> clients;
+  clients.reserve(16);
   for (unsigned client = 0; client < 16; ++client) {
     clients.emplace_back([&, client] {
       std::mt19937 random(client);
@@ -161,6 +107,7 @@ TEST(Scheduler, RowsThatGetNoCheaperTogetherAreRunSingly) {
   served.loaded.queue.curve.learn(2, 3'600'000'000'000);
   Scheduler scheduler({.lanes = 1});
   std::vector<std::future<Outcome>> asked;
+  asked.reserve(8);
   for (int i = 0; i < 8; ++i) asked.push_back(ask_aside(scheduler, served.loaded, 1));
   until([&] { return served.loaded.statistics.pending == 7; });
   gate.let_go();
@@ -236,6 +183,7 @@ TEST(Scheduler, AFloodOfOneModelDoesNotStarveAnother) {
   flooded.model->before = other.model->before = slow;
   Scheduler scheduler({.lanes = 1, .merge = false});
   std::vector<std::future<Outcome>> asked;
+  asked.reserve(20);
   for (int i = 0; i < 20; ++i) asked.push_back(ask_aside(scheduler, flooded.loaded, 1));
   until([&] { return flooded.loaded.statistics.pending == 19; });
   for (int i = 0; i < 2; ++i) asked.push_back(ask_aside(scheduler, other.loaded, 2));
@@ -259,6 +207,7 @@ TEST(Scheduler, OneRequestsBadValuesAreItsOwn) {
   Scheduler scheduler({.lanes = 1});
   std::atomic<int> wrong{0};
   std::vector<std::thread> clients;
+  clients.reserve(8);
   for (int client = 0; client < 8; ++client) {
     clients.emplace_back([&, client] {
       for (int i = 0; i < 50; ++i) {
@@ -282,6 +231,7 @@ TEST(Scheduler, AModelWhoseRowsDependOnEachOtherIsFoundOut) {
   Scheduler scheduler({.lanes = 1});
   std::atomic<int> wrong{0};
   std::vector<std::thread> clients;
+  clients.reserve(8);
   for (int client = 0; client < 8; ++client) {
     clients.emplace_back([&, client] {
       const auto value = static_cast<float>(client + 1);

@@ -31,6 +31,8 @@ void name_thread(std::string name) {
   pthread_setname_np(pthread_self(), name.c_str());
 }
 
+thread_local asio::io_context* own_context = nullptr;  // what the thread runs
+
 // Runs what is ready until the context is stopped. A sleeping core takes longer to wake than a busy
 // client's next request takes to come: so a thread that was woken soon after it fell asleep looks
 // again for a moment before it sleeps, and yields the core to whoever else wants it at every fourth
@@ -38,6 +40,7 @@ void name_thread(std::string name) {
 // quickly again.
 void run_eagerly(asio::io_context& context) {
   using Clock = std::chrono::steady_clock;
+  own_context = &context;
   constexpr auto kMoment = std::chrono::microseconds(100);
   bool eager = false;
   while (!context.stopped()) {
@@ -67,6 +70,10 @@ struct Resuming {
 };
 
 }  // namespace
+
+bool run_another() noexcept {
+  return own_context != nullptr && own_context->poll_one() > 0;
+}
 
 Task<void> suspend(std::function<void(std::function<void()>)> start) {
   auto initiate = [](auto handler, std::function<void(std::function<void()>)> begin) {

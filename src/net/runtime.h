@@ -33,6 +33,11 @@ class Runtime {
   std::unique_ptr<State> state_;
 };
 
+// Runs one thing that is ready on the calling thread, within what that does now; it may call this
+// in turn, so the caller holds no lock and bounds the depth. false: nothing is ready, or the thread
+// is not a Runtime's.
+bool run_another() noexcept;
+
 // A named pool for blocking calls (disk, database, decoding). Any thread may submit; joins on
 // destruction after the work that was already submitted.
 class BlockingPool {
