@@ -7,6 +7,7 @@ namespace holdfast::inference {
 namespace {
 
 constexpr uint32_t kLookAgain = 64;  // decisions
+constexpr int64_t kMostOff = 2;      // times what was known
 
 }  // namespace
 
@@ -21,7 +22,9 @@ void Curve::learn(uint64_t rows, int64_t ns) {
   // A hundredth of a nanosecond is not lost to whole numbers where rows are many and cheap.
   const auto now = std::max<int64_t>(1, ns * 100 / static_cast<int64_t>(rows));
   const int64_t before = known.load(std::memory_order_relaxed);
-  known.store(before == 0 ? now : std::max<int64_t>(1, before + (now - before) / 8),
+  // A run during which the machine did something else says little, and must not say it for long.
+  const int64_t step = std::min(now, kMostOff * before) - before;
+  known.store(before == 0 ? now : std::max<int64_t>(1, before + step / 8),
               std::memory_order_relaxed);
 }
 

@@ -53,7 +53,7 @@ TEST(Curve, OneHiccupDoesNotDecide) {
     curve.learn(1, 1000);
     curve.learn(2, 1000);
   }
-  curve.learn(2, 5000);
+  curve.learn(2, 5'000'000);
   EXPECT_GE(curve.worthwhile(1), 3u);
 }
 

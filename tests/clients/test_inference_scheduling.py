@@ -1,5 +1,6 @@
 """tritonclient[http], unmodified, from many threads: everyone gets its own rows; full queues, deadlines, priorities, clients that vanish."""
 import concurrent.futures
+import contextlib
 import json
 import re
 import socket
@@ -94,6 +95,32 @@ def test_everyone_gets_exactly_its_rows(serve):
         stats = client_.get_inference_statistics("deep")["model_stats"][0]
     assert stats["inference_count"] == 12 * 25
     assert stats["execution_count"] < 12 * 25 and max(batch["batch_size"] for batch in stats["batch_stats"]) > 1, "nothing was merged"
+
+
+def test_quick_requests_that_are_there_together_are_one_run_and_each_gets_its_rows(serve):
+    assert serve.put("quick", 1, deep_model(3))[0] in (200, 201)
+    random = numpy.random.default_rng(1)
+    head = json.dumps({"inputs": [{"name": "x", "shape": [1, WIDTH], "datatype": "FP32", "parameters": {"binary_data_size": 4 * WIDTH}}],
+                       "parameters": {"binary_data_output": True}}).encode()
+    start = (f"POST /v2/models/quick/infer HTTP/1.1\r\nHost: x\r\nInference-Header-Content-Length: {len(head)}\r\n"
+             f"Content-Length: {len(head) + 4 * WIDTH}\r\n\r\n").encode()
+    host, port = serve.address.split(":")
+    with contextlib.ExitStack() as open_:
+        sockets = [open_.enter_context(socket.create_connection((host, int(port)), timeout=60)) for _ in range(16)]
+        answers = [open_.enter_context(each.makefile("rb")) for each in sockets]
+        for _ in range(200):
+            values = random.random((16, 1, WIDTH), numpy.float32)
+            for each, row_ in zip(sockets, values):
+                each.sendall(start + head + row_.tobytes())
+            for answer, row_ in zip(answers, values):
+                assert answer.readline().startswith(b"HTTP/1.1 200")
+                headers = dict(line.rstrip().split(b": ", 1) for line in iter(answer.readline, b"\r\n"))
+                body = answer.read(int(headers[b"Content-Length"]))[int(headers[b"Inference-Header-Content-Length"]):]
+                assert numpy.array_equal(numpy.frombuffer(body, numpy.float32), numpy.roll(row_[0], 3 % WIDTH))
+    with triton.InferenceServerClient(serve.address) as client_:
+        stats = client_.get_inference_statistics("quick")["model_stats"][0]
+    assert stats["inference_count"] == 16 * 200
+    assert stats["execution_count"] < 16 * 200 and max(batch["batch_size"] for batch in stats["batch_stats"]) > 1, "nothing was merged"
 
 
 def test_a_full_queue_says_429_and_when_to_come_back(narrow, held):
