@@ -40,7 +40,10 @@ bool begin(Gathering& gathering, Scheduler& scheduler, const Waiting& waiting, i
 void run_all(Gathering& gathering, Scheduler& scheduler) {
   const std::vector<Waiting*> batch = std::exchange(gathering.batch, {});
   const auto start = std::chrono::steady_clock::now();
-  for (Waiting* waiting : batch) waiting->outcome.timing.queue = (start - waiting->arrived).count();
+  if (batch.size() > 1) {  // who found no company did not wait for any
+    for (Waiting* waiting : batch)
+      waiting->outcome.timing.queue = (start - waiting->arrived).count();
+  }
   gathering.in_vain = batch.size() > 1 ? 0 : gathering.in_vain + 1;
   scheduler.run_here(batch);
 }
