@@ -148,7 +148,7 @@ def bench_idle(folder: pathlib.Path) -> None:
 def main() -> None:
     folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=ROOT / "build"))
     parts = {"http": bench_http, "grpc": bench_grpc, "local": bench_local, "loadgen": bench_loadgen, "idle": bench_idle, "mlserver": bench_mlserver, "loading": bench_loading,
-             "tuned": tuning.bench_tuned, "saturation": tuning.bench_saturation}
+             "tuned": tuning.bench_tuned, "int8": tuning.bench_int8, "saturation": tuning.bench_saturation}
     try:
         for name in sys.argv[1:] or parts:
             parts[name](folder)

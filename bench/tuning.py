@@ -100,6 +100,49 @@ def bench_tuned(folder: pathlib.Path) -> None:
         report("inference", f"tuned_{name}_saturated", "/s", ours[4], "untuned default", theirs[4])
 
 
+def digits(folder: pathlib.Path) -> pathlib.Path:
+    """A perceptron with twice 1,024 numbers inside, trained by scikit-learn on its digits; those that it has not seen are the samples."""
+    import numpy
+    import skl2onnx
+    from sklearn.datasets import load_digits
+    from sklearn.neural_network import MLPClassifier
+    images, labels = load_digits(return_X_y=True)
+    images = (images / 16).astype(numpy.float32)
+    net = MLPClassifier((1024, 1024), max_iter=10, random_state=1).fit(images[:1200], labels[:1200])
+    made = skl2onnx.to_onnx(net, images[:1], options={"zipmap": False}, target_opset=17)
+    (folder / "digits-1024.onnx").write_bytes(made.SerializeToString())
+    _samples(folder / "samples-digits", "X", images[1200:1600].reshape(-1, 1, 64))
+    return folder / "digits-1024.onnx"
+
+
+def _samples(folder: pathlib.Path, name: str, requests: object) -> None:
+    import numpy
+    folder.mkdir(exist_ok=True)
+    for i, request in enumerate(requests):
+        numpy.savez(folder / f"{i}.npz", **{name: request})
+
+
+def bench_int8(folder: pathlib.Path) -> None:
+    """With 8 bits among the candidates, where answers may be off by 5 % of the largest; beside the best without, that must not be."""
+    import numpy
+    network = models(folder)["resnet50"][0]
+    _samples(folder / "samples-resnet50", "x", numpy.random.default_rng(1).normal(size=(4, 1, 3, 224, 224)).astype(numpy.float32))
+    for name, path, shape in [("digits", digits(folder), "X=1,64"), ("resnet50", network, "x=1,3,224,224")]:
+        place = folder / f"int8-{name}"
+        measure("tune", "--model", path, "--store", place / "full/tuning", "--budget", "20s", "--shape", shape)
+        found = measure("tune", "--model", path, "--store", place / "int8/tuning", "--budget", "20s", "--samples", folder / f"samples-{name}", "--tolerance", "0.05")
+        chosen = next(row for row in found["candidates"] if row["chosen"])
+        print(f"  {name}: {chosen['candidate']}, in 8 bits {found.get('quantized')}", file=sys.stderr)
+        with rigs.serve_data(place / "full", path) as full, rigs.serve_data(place / "int8", path) as small:
+            ours, theirs = {1: [], 4: []}, {1: [], 4: []}
+            for _ in range(ROUNDS):
+                for connections in ours:
+                    ours[connections].append(load(small, shape, connections)["per_second"])
+                    theirs[connections].append(load(full, shape, connections)["per_second"])
+        report("inference", f"int8_{name}_one_caller", "/s", ours[1], "the best in 32 bits", theirs[1])
+        report("inference", f"int8_{name}_saturated", "/s", ours[4], "the best in 32 bits", theirs[4])
+
+
 def bench_saturation(folder: pathlib.Path) -> None:
     for name, (path, shape) in models(folder).items():
         if name == "mlp":

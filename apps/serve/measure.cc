@@ -9,14 +9,17 @@
 #include <boost/json/value_from.hpp>
 #include <cmath>
 #include <cstdio>
-#include <map>
+#include <cstdlib>
+#include <filesystem>
 
 #include "base/files.h"
 #include "base/log.h"
 #include "inference/measure/profile.h"
 #include "inference/measure/server.h"
 #include "inference/measure/tune.h"
+#include "inference/quantize/quantize.h"
 #include "inference/warm_up.h"
+#include "measure_flags.h"
 #include "net/runtime.h"
 
 namespace holdfast {
@@ -25,22 +28,15 @@ namespace {
 namespace json = boost::json;
 using namespace inference;  // NOLINT(google-build-using-namespace): this file is about nothing else
 
-using Flags = std::map<std::string, std::string, std::less<>>;
-
-std::string flag(const Flags& flags, std::string_view name, std::string_view otherwise = "") {
-  const auto found = flags.find(name);
-  return found == flags.end() ? std::string(otherwise) : found->second;
-}
-
-Result<uint64_t> number(const Flags& flags, std::string_view name, uint64_t otherwise) {
-  const auto found = flags.find(name);
-  if (found == flags.end()) return otherwise;
-  const auto value = parse_u64(found->second);
-  if (!value)
-    return fail(Code::invalid_argument, "usage",
-                "--" + std::string(name) + ": '" + found->second + "' is not a number");
-  return *value;
-}
+// A folder that goes with the measurement.
+struct Scratch {
+  std::string path = (std::filesystem::temp_directory_path() / "holdfast-tune-XXXXXX").string();
+  bool made = ::mkdtemp(path.data()) != nullptr;
+  ~Scratch() {
+    std::error_code error;
+    std::filesystem::remove_all(path, error);
+  }
+};
 
 void print(const json::object& line) {
   std::puts(json::serialize(line).c_str());
@@ -48,38 +44,6 @@ void print(const json::object& line) {
 }
 void tell(double done, const std::string& what) {
   print({{"progress", done}, {"what", what}});
-}
-
-// "x=1,3,224,224;y=1,4"
-Result<SampleOptions> sample_options(const Flags& flags) {
-  SampleOptions out{.path = flag(flags, "samples")};
-  TRY(out.seed, number(flags, "seed", out.seed));
-  const std::string shapes = flag(flags, "shape");
-  for (const std::string_view part : split(shapes, ';')) {
-    if (part.empty()) continue;
-    const size_t at = part.find('=');
-    std::vector<int64_t> sizes;
-    for (const std::string_view size :
-         split(at == std::string_view::npos ? "" : part.substr(at + 1), ',')) {
-      const auto value = parse_u64(size);
-      if (!value || *value == 0 || *value > INT32_MAX)
-        return fail(Code::invalid_argument, "usage",
-                    "--shape: '" + std::string(part) + "' is not as x=1,3,224,224");
-      sizes.push_back(static_cast<int64_t>(*value));
-    }
-    out.shapes[std::string(part.substr(0, at))] = std::move(sizes);
-  }
-  return out;
-}
-
-Result<Tuning> usual_of(const Flags& flags) {
-  Tuning out;
-  out.engine = flag(flags, "engine", out.engine);
-  TRY(const uint64_t threads, number(flags, "threads", 1));
-  TRY(const uint64_t lanes, number(flags, "lanes", 0));
-  out.threads = static_cast<int>(threads);
-  out.lanes = static_cast<unsigned>(lanes);
-  return out;
 }
 
 json::object row_of(const Candidate& candidate) {
@@ -114,7 +78,13 @@ Result<json::object> run_tune(const Flags& flags) {
   options.goal = goal == "latency"      ? Goal::latency
                  : goal == "throughput" ? Goal::throughput
                                         : Goal::both;
+  TRY(options.tolerance, fraction(flags, "tolerance", options.tolerance));
   options.progress = tell;
+  const Scratch scratch;
+  if (!scratch.made) return std::unexpected(errno_error(errno, "a temporary folder"));
+  options.quantize = [&](const std::vector<Inputs>& requests, const Accept& accept) {
+    return quantize(model, requests, accept, scratch.path + "/model.onnx");
+  };
   TRY(const std::string digest, digest_of(model));
   TRY(const Findings found, tune(model, options));
   json::object out{{"model", model}, {"digest", digest},         {"hardware", hardware()},
@@ -132,10 +102,13 @@ Result<json::object> run_tune(const Flags& flags) {
   out["batches"] = std::move(batches);
   out["most_rows"] = found.tuning.rows;
   out["kept"] = found.chosen == 0;
+  if (found.quantized)
+    out["quantized"] = {{"layers", found.quantized->layers}, {"of", found.quantized->of}};
   if (const std::string store = flag(flags, "store"); !store.empty()) {
     TuningStore::Known known;
     if (found.chosen != 0) known.tuning = found.tuning;
-    TRY_VOID(TuningStore(store).write(digest, known, json::serialize(out)));
+    TRY_VOID(TuningStore(store).write(digest, known, json::serialize(out),
+                                      found.quantized ? found.quantized->file : ""));
   }
   return out;
 }
@@ -165,14 +138,18 @@ Result<json::object> run_verify(const Flags& flags, bool& equal) {
   TRY(const Served served, run_task(ask_served(access, url)));
   TRY(Tuning tuning, usual_of(flags));
   TRY(const std::string digest, digest_of(file));
+  std::string run = file;
   if (const std::string store = flag(flags, "store"); !store.empty()) {
     const auto known = TuningStore(store).read(digest);
-    if (known && known->tuning) tuning = *known->tuning;
+    if (known && known->tuning) {
+      tuning = *known->tuning;
+      TRY(run, TuningStore(store).file_for(digest, *known, file));
+    }
   }
   if (!flags.contains("engine") || tuning.engine != flag(flags, "engine"))
     tuning.engine = served.platform == "openvino" ? "openvino" : "onnxruntime";
   TRY(const auto engine, open_engine(tuning));
-  TRY(const auto model, engine->load(file));
+  TRY(const auto model, engine->load(run));
   TRY(const SampleOptions samples_wanted, sample_options(flags));
   TRY(const auto samples, samples_for(model->signature(), samples_wanted));
   TRY(const auto differences, verify(*model, samples, access, url));

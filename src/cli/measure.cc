@@ -112,6 +112,7 @@ Task<Result<int>> tune(Context& context) {
   std::vector<std::string> words = words_of(context, "tune", place);
   add(words, "--budget", measure_options.budget);
   add(words, "--goal", measure_options.goal);
+  add(words, "--tolerance", measure_options.tolerance);
   CO_TRY(Measured done, run_with_progress(context, words));
   json::object& result = done.result;
   result["applied"] = false;
@@ -154,6 +155,10 @@ Task<Result<int>> tune(Context& context) {
                    ? "Nothing is better than the untuned settings by more "
                      "than the noise: they stay."
                    : "The chosen settings are better by more than the noise.");
+  if (result.contains("quantized"))
+    context.note(cell(result.at("quantized"), "layers", false) + " of " +
+                 cell(result.at("quantized"), "of", false) +
+                 " layers answer alike in 8 bits; the others are in the model's own precision.");
   if (place.store.empty())
     context.note("Not kept: there is no server's data at " + serve_data(context, measure_options) +
                  "; name it with --serve-data.");
@@ -200,6 +205,10 @@ void add_measuring(CLI::App& model, Chosen& chosen) {
   verb->add_option("--budget", measure_options.budget, "Time to measure in, beside loading");
   verb->add_option("--goal", measure_options.goal, "What counts")
       ->check(CLI::IsMember({"both", "latency", "throughput"}));
+  verb->add_option("--tolerance", measure_options.tolerance,
+                   "How far answers of a lower precision may be off, of the largest value; else "
+                   "0.02")
+      ->check(CLI::Range(0.0, 1.0));
   verb->add_option("--report", measure_options.report, "Writes an HTML file with plots");
 }
 

@@ -11,6 +11,7 @@ namespace holdfast::cli {
 struct MeasureOptions {
   std::string model, server, serve_data, samples, shape, budget = "30s", goal = "both", report,
                                                          duration = "5s";
+  std::string tolerance;
   unsigned connections = 1;
   uint64_t seed = 1;
 };

@@ -211,6 +211,13 @@ std::string shown(std::string hardware) {
   return hardware;
 }
 
+std::string eight_bits(const json::value& findings) {
+  const json::value* made = findings.as_object().if_contains("quantized");
+  if (made == nullptr) return "";
+  return ", as " + figure(number_of(*made, "layers")) + " of " + figure(number_of(*made, "of")) +
+         " layers do in 8 bits";
+}
+
 }  // namespace
 
 std::string figure(double value) {
@@ -234,7 +241,7 @@ std::string tune_report(const json::object& findings, const std::string& title) 
          (is(all, "generated")
               ? " requests made up from the model's shapes; lower precision is not tried without "
                 "real ones"
-              : " given requests; lower precision must answer them alike") +
+              : " given requests; lower precision must answer them alike" + eight_bits(all)) +
          ". Candidates take turns; lines show the least and the most of the rounds, ratios are "
          "medians "
          "of the rounds' own. What else ran on this machine is in these figures.</p>";

@@ -94,6 +94,8 @@ class Engine {
   virtual Result<std::unique_ptr<Model>> load(const std::string& path) = 0;
   // As load(), for a file whose digest ("sha256:…") is known: as it was tuned for, where it was.
   virtual Result<Prepared> prepare(const std::string& path, const std::string& digest);
+  // No model with this digest is left: what was made for it may go.
+  virtual void forget(const std::string& /*digest*/) {}
 };
 
 }  // namespace holdfast::inference

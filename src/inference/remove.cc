@@ -6,6 +6,7 @@
 #include "base/digest.h"
 #include "base/files.h"
 #include "inference/repository.h"
+#include "inference/warm_up.h"
 
 namespace holdfast::inference {
 
@@ -57,6 +58,10 @@ Task<Result<void>> Repository::remove(std::string name, int64_t version) {
         group->second.loaded.erase(version);
       }
     }
+    const auto digest = digest_of(grave + "/model.onnx");
+    const std::vector<Entry> others = list();
+    if (digest && std::ranges::find(others, *digest, &Entry::digest) == others.end())
+      engine_.forget(*digest);
     std::error_code error;
     fs::remove_all(grave, error);
     TRY_VOID(lives_.change(name, [version](Life& life) { life.forget(version); }));

@@ -6,13 +6,17 @@ import os
 import pathlib
 import subprocess
 import time
+import urllib.request
 
 import numpy
 import onnx
 import onnxruntime
 import pytest
+import skl2onnx
 import tritonclient.http as triton
 from onnx import TensorProto
+from sklearn.datasets import load_digits
+from sklearn.neural_network import MLPClassifier
 from serve_support import BIN, Serve, conv_model, deep_model, echo_model, scale_model, text_model, two_by_two_model
 
 PLAIN = {key: value for key, value in os.environ.items() if not key.startswith("HOLDFAST_")}
@@ -228,21 +232,83 @@ def test_a_stop_does_not_wait_for_a_measurement(tmp_path):
 
 
 def test_lower_precision_has_to_answer_alike(tmp_path):
-    """Half precision of 8 bits is tried only on given samples, and is refused where an answer is off by more than the tolerance."""
+    """Lower precision is tried only on given samples, and is refused where an answer is off by more than the tolerance."""
     path = tmp_path / "net.onnx"
     path.write_bytes(deep_model(2, 64))
     made = told("model", "tune", path, "--budget", "300ms", "--data", tmp_path)
     assert {row["precision"] for row in made["candidates"]} == {"f32"} and made["generated"] and not made["applied"]
     numpy.savez(tmp_path / "s.npz", x=DRAW.normal(size=(20, 64)).astype(numpy.float32))
     given = told("model", "tune", path, "--budget", "300ms", "--data", tmp_path, "--samples", tmp_path / "s.npz")
-    assert {row["precision"] for row in given["candidates"]} == {"f32", "bf16", "f16"} and given["samples"] == 1
-    # 1 of 257 steps between two classes is nothing in bf16: the winner is not the model's.
+    assert {row["precision"] for row in given["candidates"]} == {"f32", "bf16", "f16", "int8"} and given["samples"] == 1
+    # 1 of 257 steps between two classes is nothing in bf16 or 8 bits: the winner is not the model's.
     close = numpy.full((20, 64), 1.0, numpy.float32)
     close[:, 5] = 1.0 + 2 ** -12
     numpy.savez(tmp_path / "s.npz", x=close)
     given = told("model", "tune", path, "--budget", "300ms", "--data", tmp_path, "--samples", tmp_path / "s.npz")
     lowered = [row for row in given["candidates"] if row["precision"] == "bf16" and "p50_us" not in row]
     assert all(row["why_not"] for row in lowered)
+    small = [row for row in given["candidates"] if row["precision"] == "int8"]
+    assert len(small) > 1 and all("p50_us" not in row and "8 bits" in row["why_not"] for row in small) and "quantized" not in given
+    # How far is too far can be said.
+    numpy.savez(tmp_path / "s.npz", x=DRAW.normal(size=(20, 64)).astype(numpy.float32))
+    given = told("model", "tune", path, "--budget", "300ms", "--data", tmp_path, "--samples", tmp_path / "s.npz", "--tolerance", "0")
+    assert all("p50_us" not in row for row in given["candidates"] if row["precision"] == "int8")
+    assert "--tolerance" in holdfast("model", "tune", path, "--tolerance", "2", code=2).stderr
+
+
+def digits_model(images: numpy.ndarray, labels: numpy.ndarray) -> bytes:
+    """Trained by scikit-learn; two products with 1,024 numbers between them. Classes and how likely each is."""
+    net = MLPClassifier((1024, 1024), max_iter=8, random_state=1, tol=1).fit(images, labels)
+    made = skl2onnx.to_onnx(net, images[:1], options={"zipmap": False}, target_opset=17)
+    return made.SerializeToString()
+
+
+def test_a_model_in_8_bits_is_made_served_and_removed(tmp_path):
+    images, labels = load_digits(return_X_y=True)
+    images = (images / 16).astype(numpy.float32)
+    path, samples = tmp_path / "digits.onnx", tmp_path / "samples"
+    path.write_bytes(digits_model(images[:1200], labels[:1200]))
+    samples.mkdir()
+    for i in range(8):
+        numpy.savez(samples / f"{i}.npz", X=images[1200 + 20 * i:1220 + 20 * i])
+    serve, model = Serve(tmp_path), path.read_bytes()
+    small = kept(serve, model).with_suffix(".int8.onnx")
+    with serve.running():
+        assert serve.put("net", 1, model)[0] == 201
+        done = told("model", "tune", "net", "--serve-data", serve.data, "--samples", samples, "--budget", "3s", "--tolerance", "0.05")
+        measured = [row for row in done["candidates"] if row["precision"] == "int8" and "p50_us" in row]
+        assert measured and done["quantized"] == {"layers": 3, "of": 3}
+        chosen = next(row for row in done["candidates"] if row["chosen"])
+        assert chosen["precision"] == "int8", done["candidates"]  # 4 times fewer bytes to read for each product
+        assert done["applied"] and 3 * small.stat().st_size < len(model)
+        assert told("model", "verify", "net", "--serve-data", serve.data, "--samples", samples)["equal"]
+        # Images that no scale was made for: as often right as the model itself.
+        right = [(answered(serve.address, images[1400:]) == labels[1400:]).mean(), (raw_classes(model, images[1400:]) == labels[1400:]).mean()]
+        assert right[0] > right[1] - 0.01 > 0.85
+    with serve.running():  # after a restart too
+        assert "8 bits" not in (tmp_path / "serve.log").read_text()
+        assert (answered(serve.address, images[1400:]) == labels[1400:]).mean() == right[0]
+    small.write_bytes(small.read_bytes()[:-1])
+    with serve.running():  # damaged: the model itself answers, and the log says why
+        assert (answered(serve.address, images[1400:]) == raw_classes(model, images[1400:])).all()
+        assert "the model in 8 bits is not the one that was measured" in (tmp_path / "serve.log").read_text()
+        request = urllib.request.Request(f"http://{serve.address}/api/v1/models/net/versions/1", method="DELETE")
+        urllib.request.urlopen(request, timeout=30).close()
+        assert not small.exists() and not kept(serve, model).exists()
+
+
+def answered(address: str, images: numpy.ndarray) -> numpy.ndarray:
+    client = triton.InferenceServerClient(address)
+    try:
+        given = triton.InferInput("X", list(images.shape), "FP32")
+        given.set_data_from_numpy(images)
+        return client.infer("net", [given]).as_numpy("label")
+    finally:
+        client.close()
+
+
+def raw_classes(model: bytes, images: numpy.ndarray) -> numpy.ndarray:
+    return onnxruntime.InferenceSession(model, _one_thread()).run(["label"], {"X": images})[0]
 
 
 def test_bad_input_has_clear_errors(serve, tmp_path):

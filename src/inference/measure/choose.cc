@@ -15,7 +15,7 @@ double median(std::vector<double> of) {
 
 }  // namespace
 
-std::vector<Tuning> candidates_for(unsigned cores, bool reduced_precision) {
+std::vector<Tuning> candidates_for(unsigned cores, bool reduced_precision, bool quantized) {
   std::vector<Tuning> out;
   for (const char* engine : {"onnxruntime", "openvino"}) {
     // All powers of two up to all cores; what is left over makes lanes.
@@ -25,10 +25,11 @@ std::vector<Tuning> candidates_for(unsigned cores, bool reduced_precision) {
       tuning.threads = static_cast<int>(threads);
       tuning.lanes = std::max(1u, cores / threads);
       out.push_back(tuning);
-      if (!reduced_precision || tuning.engine != "openvino") continue;
-      for (const char* precision : {"bf16", "f16"}) {
+      const bool half = tuning.engine == "openvino";
+      for (const char* precision : {"bf16", "f16", "int8"}) {
         tuning.precision = precision;
-        out.push_back(tuning);
+        const bool able = tuning.in_8_bits() ? quantized : half;
+        if (reduced_precision && able) out.push_back(tuning);
       }
     }
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <thread>
 
 #include "base/cores.h"
@@ -18,6 +19,10 @@ struct Loading {
   std::unique_ptr<Engine> engine;
   std::unique_ptr<Model> model;
 };
+
+void tell(const TuneOptions& options, double done, const std::string& what) {
+  if (options.progress) options.progress(done, what);
+}
 
 double us(Clock::duration time) {
   return std::chrono::duration<double, std::micro>(time).count();
@@ -80,16 +85,39 @@ Result<std::string> not_accurate(Model& usual, Model& candidate,
 
 struct Bench {
   std::vector<Inputs> requests;
-  std::vector<Loading> loaded;  // as the candidates
+  std::vector<Loading> loaded;                 // as the candidates
+  std::optional<Result<Quantized>> quantized;  // once a candidate has asked for it
 };
+
+Result<bool> is_accurate(const TuneOptions& options, Bench& bench, const std::string& file) {
+  TRY(const auto engine, options.open(options.usual));
+  TRY(const auto model, engine->load(file));
+  TRY(const std::string why_not,
+      not_accurate(*bench.loaded[0].model, *model, bench.requests, options.tolerance, true));
+  return why_not.empty();
+}
+
+// The file that a candidate runs; the one in 8 bits is made for the first that does.
+Result<std::string> file_for(const std::string& path, const TuneOptions& options,
+                             const Tuning& tuning, Bench& bench) {
+  if (!tuning.in_8_bits()) return path;
+  if (!bench.quantized) {
+    tell(options, 0, "quantising");
+    bench.quantized = options.quantize(
+        bench.requests, [&](const std::string& file) { return is_accurate(options, bench, file); });
+  }
+  TRY(const Quantized made, *bench.quantized);
+  return made.file;
+}
 
 // Loads the candidate and lets it show that it answers; sets why_not where it may not be chosen.
 Result<void> prepare(const std::string& path, const TuneOptions& options, Candidate& candidate,
                      Bench& bench) {
   Loading loading;
   TRY(loading.engine, options.open(candidate.tuning));
+  TRY(const std::string file, file_for(path, options, candidate.tuning, bench));
   const auto start = Clock::now();
-  TRY(loading.model, loading.engine->load(path));
+  TRY(loading.model, loading.engine->load(file));
   candidate.load_ms = us(Clock::now() - start) / 1000;
   if (!bench.requests.empty()) {
     TRY_VOID(run_for(*loading.model, bench.requests, Clock::duration(0)));
@@ -132,10 +160,6 @@ uint64_t rows_for(const std::vector<Batch>& batches) {
   return rows == kMostRows ? 0 : rows;
 }
 
-void tell(const TuneOptions& options, double done, const std::string& what) {
-  if (options.progress) options.progress(done, what);
-}
-
 }  // namespace
 
 Result<Findings> tune(const std::string& path, const TuneOptions& options) {
@@ -157,7 +181,8 @@ Result<Findings> tune(const std::string& path, const TuneOptions& options) {
                       : "the model refuses the samples"));
 
   auto candidates = options.candidates;
-  if (candidates.empty()) candidates = candidates_for(usable_cores(), !out.generated);
+  if (candidates.empty())
+    candidates = candidates_for(usable_cores(), !out.generated, options.quantize != nullptr);
   for (const Tuning& tuning : candidates) {
     Tuning same = options.usual;
     same.lanes = lanes_of(options.usual);
@@ -202,6 +227,7 @@ Result<Findings> tune(const std::string& path, const TuneOptions& options) {
                                   lanes_of(out.tuning), slice);
     out.tuning.rows = rows_for(out.batches);
   }
+  if (bench.quantized && *bench.quantized) out.quantized = **bench.quantized;
   tell(options, 1, "done");
   return out;
 }

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,13 @@ namespace holdfast::inference {
 
 enum class Goal { both, latency, throughput };
 
+// Whether what a file answers is near enough to the model's own answers.
+using Accept = std::function<Result<bool>(const std::string& file)>;
+struct Quantized {
+  std::string file;
+  size_t layers = 0, of = 0;  // in 8 bits, of all that have weights
+};
+
 struct TuneOptions {
   Tuning usual;  // what is compared with: the server's own settings
   std::chrono::milliseconds budget{30000};
@@ -21,6 +29,9 @@ struct TuneOptions {
   SampleOptions samples;
   double tolerance = 0.02;  // of a lower precision's answers, relative to the largest value
   TunedEngine::Open open = open_engine;
+  // Makes of the model one in 8 bits that is accepted; empty: none is tried.
+  std::function<Result<Quantized>(const std::vector<Inputs>& requests, const Accept& accept)>
+      quantize;
   std::vector<Tuning> candidates;  // besides the usual; empty: those of this machine
   // How much of the work is done, 0 to 1, and with what. May be empty.
   std::function<void(double, const std::string&)> progress;
@@ -46,10 +57,12 @@ struct Findings {
   Tuning tuning;               // the chosen, with its rows
   bool generated = true;       // the samples were made up
   size_t samples = 0;
+  std::optional<Quantized> quantized;  // where one was made
 };
 
-// The candidates of a machine with so many cores; reduced precision only where asked for.
-std::vector<Tuning> candidates_for(unsigned cores, bool reduced_precision);
+// The candidates of a machine with so many cores; reduced precision only where asked for, 8 bits
+// where there can be such a model.
+std::vector<Tuning> candidates_for(unsigned cores, bool reduced_precision, bool quantized);
 // Whether it may take the usual's place: better by more than 3 % and than the rounds differ, and
 // not slower in what the goal counts. Sets the candidate's derived figures.
 bool better(const Candidate& usual, Candidate& candidate, Goal goal);

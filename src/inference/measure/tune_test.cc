@@ -44,13 +44,14 @@ TEST(Better, IsSlowerInNothingThatCounts) {
 }
 
 TEST(Candidates, FillTheCores) {
-  for (const Tuning& tuning : candidates_for(6, false)) {
+  for (const Tuning& tuning : candidates_for(6, false, true)) {
     EXPECT_LE(static_cast<unsigned>(tuning.threads) * tuning.lanes, 6u);
     EXPECT_EQ(tuning.precision, "f32");
   }
-  EXPECT_EQ(candidates_for(2, false).size(), 4u);
-  EXPECT_EQ(candidates_for(2, true).size(), 8u);
-  EXPECT_EQ(candidates_for(1, false).size(), 2u);
+  EXPECT_EQ(candidates_for(2, false, true).size(), 4u);
+  EXPECT_EQ(candidates_for(2, true, false).size(), 8u);
+  EXPECT_EQ(candidates_for(2, true, true).size(), 12u);
+  EXPECT_EQ(candidates_for(1, false, false).size(), 2u);
 }
 
 struct Tune : testing::Test {
@@ -96,6 +97,41 @@ TEST_F(Tune, TakesTheQuickerAndTellsWhyNotAnother) {
   EXPECT_EQ(found->batches.size(), 5u);
 }
 
+// A candidate in 8 bits runs another file, which has to answer alike.
+TEST_F(Tune, MakesTheFileInEightBitsOnceAndJudgesIt) {
+  const std::string path = model(fake_model(3)), file = folder + "/small.onnx";
+  TuneOptions options = fake_options();
+  options.candidates = {{.engine = "quick", .precision = "int8", .lanes = 1},
+                        {.engine = "slow", .precision = "int8", .lanes = 1}};
+  int made = 0;
+  options.quantize = [&](const std::vector<Inputs>& requests,
+                         const Accept& accept) -> Result<Quantized> {
+    ++made;
+    EXPECT_EQ(requests.size(), 4u);
+    EXPECT_TRUE(replace_file(file, as_bytes(fake_model(4))));
+    EXPECT_FALSE(*accept(file));
+    EXPECT_TRUE(replace_file(file, as_bytes(fake_model(3))));
+    EXPECT_TRUE(*accept(file));
+    return Quantized{file, 2, 3};
+  };
+  const auto found = tune(path, options);
+  ASSERT_TRUE(found) << found.error().message();
+  EXPECT_EQ(made, 1);
+  EXPECT_EQ(found->chosen, 1u);
+  EXPECT_EQ(found->quantized->file, file);
+  EXPECT_EQ(found->quantized->layers, 2u);
+
+  options.quantize = [](const auto&, const auto&) -> Result<Quantized> {
+    return fail(Code::unsupported, "it has no weights");
+  };
+  const auto refused = tune(path, options);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->chosen, 0u);
+  EXPECT_FALSE(refused->quantized);
+  EXPECT_EQ(refused->candidates[1].why_not, "it has no weights");
+  EXPECT_EQ(refused->candidates[2].why_not, "it has no weights");
+}
+
 TEST_F(Tune, KeepsTheUsualWhereNothingIsBetter) {
   TuneOptions options = fake_options();
   options.usual.engine = "quick";
@@ -125,6 +161,32 @@ TEST_F(Tune, StoreKeepsByDigestAndHardware) {
   EXPECT_FALSE(store.read("sha256:bb")->tuning);
   ASSERT_TRUE(replace_file(folder + "/tuning/aa.json", as_bytes("{\"hardware\":")));
   EXPECT_FALSE(store.read("sha256:aa"));
+}
+
+TEST_F(Tune, StoreKeepsTheFileInEightBits) {
+  TuningStore store(folder + "/tuning", "this machine");
+  const std::string kept = folder + "/tuning/aa.int8.onnx", path = model(fake_model(3));
+  const TuningStore::Known small{Tuning{.precision = "int8", .lanes = 1}};
+  ASSERT_TRUE(store.write("sha256:aa", small, "{}", path));
+  const auto known = store.read("sha256:aa");
+  ASSERT_TRUE(known && known->tuning);
+  EXPECT_EQ(*store.file_for("sha256:aa", *known, "else"), kept);
+  // Another file is not the one that was measured.
+  ASSERT_TRUE(replace_file(kept, as_bytes(fake_model(4))));
+  EXPECT_EQ(store.file_for("sha256:aa", *known, "else").error().code(), Code::invalid_argument);
+  // It goes with the choice, and with the model.
+  ASSERT_TRUE(store.write("sha256:aa", {Tuning{.lanes = 1}}, "{}"));
+  EXPECT_FALSE(std::filesystem::exists(kept));
+  EXPECT_EQ(*store.file_for("sha256:aa", *store.read("sha256:aa"), "else"), "else");
+  store.forget("sha256:aa");
+  EXPECT_TRUE(store.read("sha256:aa"));
+  ASSERT_TRUE(store.write("sha256:aa", small, "{}", path));
+  store.forget("sha256:aa");
+  EXPECT_FALSE(std::filesystem::exists(kept));
+  EXPECT_FALSE(store.read("sha256:aa"));
+  // Nothing is known where the file could not be kept.
+  EXPECT_FALSE(store.write("sha256:bb", small, "{}", folder + "/none"));
+  EXPECT_FALSE(store.read("sha256:bb"));
 }
 
 TEST_F(Tune, TunedEngineUsesWhatIsKnownElseTheUsual) {

@@ -9,7 +9,8 @@ namespace holdfast::inference {
 Result<std::unique_ptr<Engine>> open_engine(const Tuning& tuning) {
   if (tuning.engine == "onnxruntime") return open_onnxruntime({.threads = tuning.threads});
   if (tuning.engine == "openvino")
-    return open_openvino({.threads = tuning.threads, .precision = tuning.precision});
+    return open_openvino(
+        {.threads = tuning.threads, .precision = tuning.in_8_bits() ? "f32" : tuning.precision});
   return fail(Code::invalid_argument,
               "'" + tuning.engine + "' is not one of onnxruntime, openvino");
 }
@@ -18,8 +19,7 @@ Result<Prepared> TunedEngine::prepare(const std::string& path, const std::string
   const auto known = store_.read(digest);
   if (!known || !known->tuning) return usual_.prepare(path, digest);
   const Tuning& tuning = *known->tuning;
-  const auto engine = opened(tuning);
-  auto model = engine ? (*engine)->load(path) : std::unexpected(engine.error());
+  auto model = load_tuned(path, digest, *known);
   if (!model) {
     log::warning("inference", "a model does not run as it was tuned",
                  {{"tuning", describe(tuning)}, {"error", model.error().message()}});
@@ -28,6 +28,14 @@ Result<Prepared> TunedEngine::prepare(const std::string& path, const std::string
   log::info("inference", "a model runs as it was tuned",
             {{"digest", digest}, {"tuning", describe(tuning)}});
   return Prepared{.model = std::move(*model), .lanes = tuning.lanes, .rows = tuning.rows};
+}
+
+Result<std::unique_ptr<Model>> TunedEngine::load_tuned(const std::string& path,
+                                                       const std::string& digest,
+                                                       const TuningStore::Known& known) {
+  TRY(const std::string file, store_.file_for(digest, known, path));
+  TRY(Engine * engine, opened(*known.tuning));
+  return engine->load(file);
 }
 
 Result<Engine*> TunedEngine::opened(const Tuning& tuning) {

@@ -28,8 +28,11 @@ class TunedEngine final : public Engine {
     return usual_.load(path);
   }
   Result<Prepared> prepare(const std::string& path, const std::string& digest) override;
+  void forget(const std::string& digest) override { store_.forget(digest); }
 
  private:
+  Result<std::unique_ptr<Model>> load_tuned(const std::string& path, const std::string& digest,
+                                            const TuningStore::Known& known);
   Result<Engine*> opened(const Tuning& tuning);
 
   Engine& usual_;

@@ -4,6 +4,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_to.hpp>
+#include <cstdio>
 #include <filesystem>
 
 #include "base/bytes.h"
@@ -12,12 +13,16 @@
 #include "base/log.h"
 #include "inference/onnxruntime/onnxruntime_engine.h"
 #include "inference/openvino/openvino_engine.h"
+#include "inference/warm_up.h"
 
 namespace holdfast::inference {
 namespace {
 
 namespace fs = std::filesystem;
 namespace json = boost::json;
+
+constexpr std::string_view kQuantized = ".int8.onnx";
+constexpr uint64_t kLargestModel = INT32_MAX;  // of protobuf, which wrote it
 
 std::string processor() {
   const auto text = read_file("/proc/cpuinfo");
@@ -67,7 +72,9 @@ Result<TuningStore::Known> parse(const std::string& text, const std::string& on,
     out.rows = json::value_to<uint64_t>(choice.at("rows"));
     if (out.threads < 1 || out.threads > 1024 || out.lanes > 1024)
       return fail(Code::invalid_argument, "its numbers cannot be");
-    return TuningStore::Known{out};
+    TuningStore::Known known{out};
+    if (out.in_8_bits()) known.quantized = choice.at("quantized").as_string();
+    return known;
   } catch (const std::exception& e) {
     return fail(Code::invalid_argument, e.what());
   }
@@ -91,9 +98,10 @@ std::string hardware() {
 TuningStore::TuningStore(std::string directory, std::string on)
     : directory_(std::move(directory)), hardware_(std::move(on)) {}
 
-std::string TuningStore::path_of(const std::string& digest) const {
+std::string TuningStore::path_of(const std::string& digest, std::string_view ending) const {
   const size_t colon = digest.find(':');
-  return directory_ + "/" + digest.substr(colon == std::string::npos ? 0 : colon + 1) + ".json";
+  return directory_ + "/" + digest.substr(colon == std::string::npos ? 0 : colon + 1) +
+         std::string(ending);
 }
 
 std::optional<TuningStore::Known> TuningStore::read(const std::string& digest) const {
@@ -116,8 +124,14 @@ std::optional<TuningStore::Known> TuningStore::read(const std::string& digest) c
 }
 
 Result<void> TuningStore::write(const std::string& digest, const Known& known,
-                                const std::string& findings) const {
+                                const std::string& findings, const std::string& quantized) const {
   TRY_VOID(make_directories(directory_));
+  std::string digest_of_file;
+  if (known.tuning && known.tuning->in_8_bits()) {
+    TRY(const std::string bytes, read_file(quantized, kLargestModel));
+    TRY_VOID(replace_file(path_of(digest, kQuantized), as_bytes(bytes)));
+    TRY(digest_of_file, digest_of(quantized));
+  }
   json::object out;
   out["digest"] = digest;
   out["hardware"] = hardware_;
@@ -129,11 +143,29 @@ Result<void> TuningStore::write(const std::string& digest, const Known& known,
     choice["threads"] = known.tuning->threads;
     choice["lanes"] = known.tuning->lanes;
     choice["rows"] = known.tuning->rows;
+    if (!digest_of_file.empty()) choice["quantized"] = digest_of_file;
     out["choice"] = std::move(choice);
   }
   boost::system::error_code error;
   out["findings"] = json::parse(findings, error);
-  return replace_file(path_of(digest), as_bytes(json::serialize(out) + "\n"));
+  TRY_VOID(replace_file(path_of(digest), as_bytes(json::serialize(out) + "\n")));
+  if (digest_of_file.empty()) std::remove(path_of(digest, kQuantized).c_str());
+  return {};
+}
+
+Result<std::string> TuningStore::file_for(const std::string& digest, const Known& known,
+                                          const std::string& path) const {
+  if (!known.tuning || !known.tuning->in_8_bits()) return path;
+  std::string file = path_of(digest, kQuantized);
+  TRY(const std::string found, digest_of(file));
+  if (found != known.quantized)
+    return fail(Code::invalid_argument, "the model in 8 bits is not the one that was measured");
+  return file;
+}
+
+void TuningStore::forget(const std::string& digest) const {
+  if (directory_.empty()) return;
+  if (std::remove(path_of(digest, kQuantized).c_str()) == 0) std::remove(path_of(digest).c_str());
 }
 
 }  // namespace holdfast::inference

@@ -200,7 +200,7 @@ class OnnxModel final : public Model {
 class OnnxEngine final : public Engine {
  public:
   explicit OnnxEngine(OnnxRuntimeOptions options)
-      : options_(options), env_(ORT_LOGGING_LEVEL_ERROR, "holdfast") {
+      : options_(std::move(options)), env_(ORT_LOGGING_LEVEL_ERROR, "holdfast") {
     env_.DisableTelemetryEvents();
   }
   std::string_view platform() const override { return kOnnxRuntimePlatform; }
@@ -210,7 +210,9 @@ class OnnxEngine final : public Engine {
       Ort::SessionOptions options;
       options.SetIntraOpNumThreads(options_.threads);
       options.SetExecutionMode(ORT_SEQUENTIAL);
-      options.SetGraphOptimizationLevel(ORT_ENABLE_ALL);
+      options.SetGraphOptimizationLevel(options_.write_to.empty() ? ORT_ENABLE_ALL
+                                                                  : ORT_ENABLE_BASIC);
+      if (!options_.write_to.empty()) options.SetOptimizedModelFilePath(options_.write_to.c_str());
       // A spinning worker would take the second core from the requests.
       options.AddConfigEntry("session.intra_op.allow_spinning", "0");
       auto model = std::make_unique<OnnxModel>(Ort::Session(env_, path.c_str(), options));
@@ -273,7 +275,7 @@ Result<std::unique_ptr<Engine>> open_onnxruntime(OnnxRuntimeOptions options) {
   if (api == nullptr)
     return fail(Code::unavailable, "this ONNX Runtime is older than the program needs");
   Ort::InitApi(api);
-  return std::unique_ptr<Engine>(new OnnxEngine(options));
+  return std::unique_ptr<Engine>(new OnnxEngine(std::move(options)));
 }
 
 }  // namespace holdfast::inference

@@ -13,6 +13,9 @@ inline constexpr std::string_view kOnnxRuntimePlatform = "onnxruntime_onnx";  //
 
 struct OnnxRuntimeOptions {
   int threads = 1;  // inside one run; 1 has no pool and no hand-off
+  // Where a loaded model is written to, its constants folded and its normalisations joined with
+  // what they follow, in ONNX's own operators alone; empty: nowhere.
+  std::string write_to;
 };
 // The file that open_onnxruntime() would map first; empty: none of its places has one.
 std::string onnxruntime_library();
