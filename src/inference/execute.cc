@@ -18,17 +18,6 @@ Result<Outputs> run(Model& model, const Inputs& inputs, const std::vector<std::s
   }
 }
 
-void run_singly(Waiting& waiting) {
-  const auto start = Clock::now();
-  waiting.outcome.answer = run(*waiting.loaded.model, waiting.inputs, waiting.outputs);
-  waiting.outcome.timing.infer = (Clock::now() - start).count();
-  waiting.outcome.merged = 1;
-  waiting.outcome.ran = start;
-  waiting.loaded.statistics.executed(1, waiting.outcome.timing.infer);
-  if (waiting.outcome.answer)
-    waiting.loaded.queue.curve.learn(waiting.rows, waiting.outcome.timing.infer);
-}
-
 // The answers by request, and the timing that each of them has.
 Result<std::vector<Outputs>> run_together(const std::vector<Waiting*>& batch, Timing& timing) {
   std::vector<const Inputs*> inputs;
@@ -58,6 +47,16 @@ Result<std::vector<Outputs>> run_together(const std::vector<Waiting*>& batch, Ti
 
 }  // namespace
 
+void run_singly(Waiting& waiting, MonoTime start) {
+  Outcome& outcome = waiting.outcome;
+  outcome.answer = run(*waiting.loaded.model, waiting.inputs, waiting.outputs);
+  outcome.timing.infer = (Clock::now() - start).count();
+  outcome.merged = 1;
+  outcome.ran = start;
+  waiting.loaded.statistics.executed(1, outcome.timing.infer);
+  if (outcome.answer) waiting.loaded.queue.curve.learn(waiting.rows, outcome.timing.infer);
+}
+
 Execution execute(const std::vector<Waiting*>& batch, bool prove) {
   Execution execution;
   const auto start = Clock::now();
@@ -66,7 +65,7 @@ Execution execute(const std::vector<Waiting*>& batch, bool prove) {
     return execution;
   };
   if (batch.size() == 1) {
-    run_singly(*batch[0]);
+    run_singly(*batch[0], start);
     return finish();
   }
   Timing timing;
@@ -84,7 +83,7 @@ Execution execute(const std::vector<Waiting*>& batch, bool prove) {
   }
   // Either one request's values spoil the run of all, or it is not known yet whether the model's
   // rows are each other's business: singly, everyone gets what is its own.
-  for (Waiting* waiting : batch) run_singly(*waiting);
+  for (Waiting* waiting : batch) run_singly(*waiting, Clock::now());
   const bool all_fine =
       std::ranges::all_of(batch, [](const Waiting* w) { return w->outcome.answer.has_value(); });
   if (!all_fine) return finish();

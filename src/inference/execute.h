@@ -33,6 +33,9 @@ struct Execution {
   enum class Proof { none, agreed, differed } proof = Proof::none;
 };
 
+// One by itself, at the cost of the time since `start`.
+void run_singly(Waiting& waiting, MonoTime start);
+
 // Sets every request's outcome but for its time in the queue. With `prove`, what was run together
 // is run singly as well, and where that answers otherwise the single answers count.
 Execution execute(const std::vector<Waiting*>& batch, bool prove);

@@ -77,16 +77,6 @@ std::optional<Error> refusal(const Loaded& loaded, const Begin& begin, MonoTime 
   return std::nullopt;
 }
 
-void run_here(Loaded& loaded, const Inputs& inputs, const std::vector<std::string>& outputs,
-              const Begin& begin, Outcome& outcome) {
-  outcome.answer = loaded.model->run(inputs, outputs);
-  outcome.timing.infer = (Clock::now() - begin.arrived).count();
-  outcome.merged = 1;
-  outcome.ran = begin.arrived;
-  loaded.statistics.executed(1, outcome.timing.infer);
-  if (outcome.answer) loaded.queue.curve.learn(rows_of(inputs), outcome.timing.infer);
-}
-
 // Counts it and tells the observers.
 Result<Outputs> account(Repository& repository, Loaded& loaded, const Inputs& inputs,
                         const RunOptions& options, const Begin& begin, Outcome outcome) {
@@ -130,11 +120,11 @@ Result<Outputs> run_quick(Repository& repository, Loaded& loaded, const Inputs& 
   Outcome outcome;
   if (auto why = refusal(loaded, begin, options.deadline)) {
     outcome.answer = std::unexpected(*std::move(why));
-  } else if (Waiting waiting(loaded, inputs, outputs, options);
-             run_with_ready(repository.scheduler(), waiting, kInlineNanos)) {
-    outcome = std::move(waiting.outcome);
   } else {
-    run_here(loaded, inputs, outputs, begin, outcome);
+    Waiting waiting(loaded, inputs, outputs, options);
+    if (!run_with_ready(repository.scheduler(), waiting, kInlineNanos))
+      run_singly(waiting, begin.arrived);
+    outcome = std::move(waiting.outcome);
   }
   return account(repository, loaded, inputs, options, begin, std::move(outcome));
 }

@@ -202,7 +202,7 @@ uint64_t Scheduler::most_rows(Loaded& loaded, uint64_t rows, int64_t quick_ns) {
   return most;
 }
 
-void Scheduler::run_here(const std::vector<Waiting*>& batch) {
+void Scheduler::run_now(const std::vector<Waiting*>& batch) {
   ModelQueue& queue = batch[0]->loaded.queue;
   std::unique_lock lock(mutex_);
   const bool prove = queue.proofs < kProofs;

@@ -69,7 +69,7 @@ class Scheduler {
   // the run likely to take less than `quick_ns`; `rows`: with none.
   uint64_t most_rows(Loaded& loaded, uint64_t rows, int64_t quick_ns);
   // Runs requests of one kind on the caller's thread and sets their outcomes.
-  void run_here(const std::vector<Waiting*>& batch);
+  void run_now(const std::vector<Waiting*>& batch);
 
  private:
   bool merges(const Loaded& loaded) const;

@@ -45,7 +45,7 @@ void run_all(Gathering& gathering, Scheduler& scheduler) {
       waiting->outcome.timing.queue = (start - waiting->arrived).count();
   }
   gathering.in_vain = batch.size() > 1 ? 0 : gathering.in_vain + 1;
-  scheduler.run_here(batch);
+  scheduler.run_now(batch);
 }
 
 }  // namespace

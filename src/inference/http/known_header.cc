@@ -16,7 +16,7 @@ struct Known {
   std::string json;
   InferRequest request;  // without the inputs' bytes
   std::vector<uint64_t> sizes;
-  uint64_t total = 0;
+  uint64_t binary = 0;  // their sum
 };
 
 bool is_of(const Known& known, const LoadedPtr& loaded) {
@@ -33,17 +33,16 @@ bool is_worth_keeping(const InferRequest& request, uint64_t binary) {
   return request.id.empty() && total == binary;
 }
 
-void keep(Known& known, const LoadedPtr& loaded, std::string_view json,
+void keep(Known& known, const LoadedPtr& loaded, std::string_view json, uint64_t binary,
           const InferRequest& request) {
   known.model = loaded;
   known.json = json;
   known.request = request;
   known.request.owned.clear();
   known.sizes.clear();
-  known.total = 0;
+  known.binary = binary;
   for (TensorView& view : known.request.inputs) {
     known.sizes.push_back(view.data.size());
-    known.total += view.data.size();
     view.name = {};
     view.data = {};
   }
@@ -69,10 +68,10 @@ Result<InferRequest> parse_known(const LoadedPtr& loaded, std::string_view body,
   thread_local std::array<Known, kSlots> slots;
   const std::string_view json = body.substr(0, size), binary = body.substr(size);
   Known& known = slots[(std::hash<const void*>{}(loaded.get()) / sizeof(Loaded) + size) % kSlots];
-  if (known.json == json && known.total == binary.size() && is_of(known, loaded))
+  if (known.json == json && known.binary == binary.size() && is_of(known, loaded))
     return say_again(known, binary);
   TRY(InferRequest request, parse_infer(body, json_size, loaded->accepts));
-  if (is_worth_keeping(request, binary.size())) keep(known, loaded, json, request);
+  if (is_worth_keeping(request, binary.size())) keep(known, loaded, json, binary.size(), request);
   return request;
 }
 

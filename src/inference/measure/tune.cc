@@ -77,8 +77,10 @@ Result<std::string> not_accurate(Model& usual, Model& candidate,
     if (real && of.most > tolerance * of.scale)
       return "'" + of.output + "' is off by " + std::to_string(100 * of.most / of.scale) +
              " % of its largest value";
-    const bool classes = classes_too && of.rows > 0 && of.same_best * 100 < of.rows * 99;
-    if ((!real && !of.equal) || classes) return "'" + of.output + "' says something else";
+    if (!real && !of.equal) return "'" + of.output + "' says something else";
+    if (classes_too && of.rows > 0 && of.same_best * 100 < of.rows * 99)
+      return "the largest of '" + of.output + "' is elsewhere in " +
+             std::to_string(of.rows - of.same_best) + " of " + std::to_string(of.rows) + " rows";
   }
   return std::string();
 }
