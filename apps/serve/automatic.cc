@@ -47,10 +47,12 @@ void AutomaticTuning::loop() {
     lock.unlock();
     for (const Entry& entry : repository_.list()) {
       if (!entry.current || entry.state != "READY" || !done_.insert(entry.digest).second) continue;
+      const auto loaded = repository_.find(entry.name, entry.version);
+      if (!loaded || (*loaded)->pipeline) continue;  // of a pipeline its models are tuned
       if (store_.read(entry.digest) || !measure(entry)) continue;
-      if (auto loaded = run_task(repository_.retune(entry.name, entry.version)); !loaded)
+      if (auto tuned = run_task(repository_.retune(entry.name, entry.version)); !tuned)
         log::warning("inference", "a model could not be loaded as it was tuned",
-                     {{"model", entry.name}, {"error", loaded.error().message()}});
+                     {{"model", entry.name}, {"error", tuned.error().message()}});
     }
     lock.lock();
     end_.wait_for(lock, kLook, [this] { return ending_; });

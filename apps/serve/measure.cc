@@ -17,6 +17,7 @@
 #include "inference/measure/profile.h"
 #include "inference/measure/server.h"
 #include "inference/measure/tune.h"
+#include "inference/pipeline.h"
 #include "inference/quantize/quantize.h"
 #include "inference/warm_up.h"
 #include "measure_flags.h"
@@ -222,7 +223,9 @@ int measure(int argc, char** argv) {
   }
   bool equal = true;
   Result<json::object> done =
-      what == "tune"     ? run_tune(flags)
+      is_pipeline(flag(flags, "model"))
+          ? fail(Code::unsupported, "this is a pipeline: measure its models, one by one")
+      : what == "tune"   ? run_tune(flags)
       : what == "verify" ? run_verify(flags, equal)
       : what == "bench"  ? run_bench(flags)
       : what == "profile"

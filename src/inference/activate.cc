@@ -12,6 +12,7 @@ namespace holdfast::inference {
 
 namespace fs = std::filesystem;
 
+// The version to begin with: the activated one, else the newest.
 int64_t Repository::first_version(const std::string& name,
                                   const std::vector<int64_t>& on_disk) const {
   const auto text = read_file(directory_ + "/" + name + "/ACTIVE", 64);

@@ -98,22 +98,26 @@ Result<void> Repository::make_room(const std::string& name, int64_t version, uin
   return {};
 }
 
+Result<LoadedPtr> Repository::bring_back(const std::string& name, int64_t version) {
+  auto found = find(name, version);  // another request may have been quicker
+  if (found || found.error().reason() != kEvictedReason) return found;
+  int64_t wanted = version, current = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    current = groups_[name].evicted;
+    if (wanted == 0) wanted = current;
+  }
+  TRY(LoadedPtr loaded,
+      load_file(name, wanted,
+                directory_ + "/" + name + "/" + std::to_string(wanted) + "/model.onnx"));
+  publish(loaded, wanted == current ? Place::chosen : Place::beside);
+  return loaded;
+}
+
 Task<Result<LoadedPtr>> Repository::acquire(std::string name, int64_t version) {
-  auto work = [this, &name, version]() -> Result<LoadedPtr> {
+  auto work = [this, &name, version] {
     const std::lock_guard changing(changing_);
-    auto found = find(name, version);  // another request may have been quicker
-    if (found || found.error().reason() != kEvictedReason) return found;
-    int64_t wanted = version, current = 0;
-    {
-      const std::lock_guard lock(mutex_);
-      current = groups_[name].evicted;
-      if (wanted == 0) wanted = current;
-    }
-    TRY(LoadedPtr loaded,
-        load_file(name, wanted,
-                  directory_ + "/" + name + "/" + std::to_string(wanted) + "/model.onnx"));
-    publish(loaded, wanted == current ? Place::chosen : Place::beside);
-    return loaded;
+    return bring_back(name, version);
   };
   auto found = find(name, version);
   if (found || found.error().reason() != kEvictedReason) co_return found;

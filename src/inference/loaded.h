@@ -17,6 +17,8 @@
 
 namespace holdfast::inference {
 
+class Pipeline;
+
 struct Loaded {
   std::string name;
   int64_t version = 0;
@@ -32,6 +34,8 @@ struct Loaded {
   mutable Statistics statistics;
   ModelQueue queue;
   Breaker breaker;
+  // Its steps, where it is one: requests go through these, and `model` does the same by itself.
+  std::shared_ptr<const Pipeline> pipeline;
   RunningPtr running;   // null: its runs are not marked
   ProfileSlot profile;  // what its requests are compared with, where there is one
 };

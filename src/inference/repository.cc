@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "inference/batch.h"
 #include "inference/drift/profile.h"
+#include "inference/pipeline.h"
 #include "inference/warm_up.h"
 
 namespace holdfast::inference {
@@ -68,10 +69,11 @@ Result<LoadedPtr> Repository::load_file(const std::string& name, int64_t version
   TRY_VOID(make_room(name, version, error ? 0 : size));
   TRY(loaded->digest, digest_of(path));
   TRY_VOID(engine_.open());  // what all models share is none's charge
-  const uint64_t before = bytes_in_use();
   loaded->running = page_->add(name, version);
   loaded->breaker.configure(care_.breaker);
-  {
+  if (is_pipeline(path)) TRY_VOID(load_pipeline(*loaded, path));
+  const uint64_t before = bytes_in_use();
+  if (!loaded->pipeline) {
     const Running::Run loading(*loaded->running, true);
     TRY(Prepared prepared, engine_.prepare(path, loaded->digest));
     loaded->model = mark_runs(std::move(prepared.model), loaded->running);
@@ -80,8 +82,10 @@ Result<LoadedPtr> Repository::load_file(const std::string& name, int64_t version
   }
   TRY_VOID(read_recipe(*loaded));
   read_profile(*loaded, fs::path(path).parent_path());
-  loaded->mergeable = can_merge(loaded->model->signature());
+  // Requests of its models are what may be run together and at once, not those of a pipeline.
+  loaded->mergeable = !loaded->pipeline && can_merge(loaded->model->signature());
   warm_up(*loaded);
+  if (loaded->pipeline) loaded->p99_ns = kUnknownTime;
   // What the engine took by now, activations of a run included; what requests take meanwhile is in
   // it as well, so that a model is charged too much rather than too little.
   const uint64_t after = bytes_in_use();
@@ -114,58 +118,6 @@ Repository::Repository(std::string directory, Engine& engine, SchedulerOptions s
       page_(std::move(page)),
       scheduler_(scheduling),
       pictures_(2, scheduling.queue) {}
-
-Result<std::unique_ptr<Repository>> Repository::open(std::string directory, Engine& engine,
-                                                     SchedulerOptions scheduling, Budget budget,
-                                                     Care care) {
-  TRY_VOID(make_directories(directory));
-  TRY(auto page, RunningPage::open(care.running_file));
-  if (!care.running_file.empty()) page->note_signals();
-  std::unique_ptr<Repository> repository(new Repository(std::move(directory), engine, scheduling,
-                                                        std::move(budget), std::move(care),
-                                                        std::move(page)));
-  std::error_code error;
-  for (const auto& folder : fs::directory_iterator(repository->directory_, error)) {
-    const std::string name = folder.path().filename();
-    if (name.starts_with(".incoming")) {
-      fs::remove_all(folder.path(), error);  // a stop came before its rename
-      continue;
-    }
-    if (!check_model_name(name)) continue;
-    auto versions = repository->on_disk(name);
-    if (!versions) continue;
-    // The activated one comes before newer ones. A version that is damaged does not take the model
-    // away while another is there.
-    const auto first = std::ranges::find(*versions, repository->first_version(name, *versions));
-    std::rotate(first, std::next(first), versions->end());
-    const Life life =
-        repository->lives_.begin(name, repository->page_->last(), repository->care_.quarantine);
-    for (const Hold& hold : life.holds)
-      repository->groups_[name].failed[hold.version] = hold.text();
-    for (auto version = versions->rbegin(); version != versions->rend(); ++version) {
-      if (life.held(*version) != nullptr) continue;
-      const std::string path = folder.path() / std::to_string(*version) / "model.onnx";
-      const bool pinned =
-          std::ranges::find(repository->budget_.pinned, name) != repository->budget_.pinned.end();
-      if (!pinned && !repository->fits(fs::file_size(path, error))) {
-        repository->mark_evicted(name, *version, true);
-        break;
-      }
-      auto loaded = repository->load_file(name, *version, path);
-      if (loaded) {
-        repository->publish(*loaded);
-        break;
-      }
-      repository->groups_[name].failed[*version] = loaded.error().message();
-      log::error("inference", "a model could not be loaded",
-                 {{"model", name},
-                  {"version", std::to_string(*version)},
-                  {"error", loaded.error().message()}});
-    }
-    repository->resume(name, life);
-  }
-  return repository;
-}
 
 bool Repository::publish(const LoadedPtr& loaded, Place place) {
   std::vector<LoadedPtr> old;  // destroyed outside the lock: a session may take its time

@@ -1,7 +1,6 @@
 // The models on disk (<models>/NAME/VERSION/model.onnx and model.json) and those that are loaded. A
 // new version is written, loaded and warmed up before anybody sees it; then one pointer changes,
-// and the old one ends when its last request does. Whatever fails on the way leaves the old version
-// serving.
+// and the old one ends when its last request does. Whatever fails before leaves the old one.
 #pragma once
 
 #include <map>
@@ -38,9 +37,9 @@ class Repository {
   Result<LoadedPtr> find(std::string_view name, int64_t version = 0) const;
   // The same, but loads what is evicted, others making room. unavailable: "no_memory" too.
   Task<Result<LoadedPtr>> acquire(std::string name, int64_t version = 0);
-  // Streams a model in; durable and serving when it returns. conflict: the version exists with
-  // other bytes (the same bytes are fine); invalid_argument: not a model. The newest version
-  // becomes current, unless it is put `beside`; besides it, one more stays loaded.
+  // Streams a model in; durable and serving when it returns. The newest version becomes current,
+  // unless it is put `beside`; one more stays loaded. conflict: the version exists with other bytes
+  // (the same bytes are fine); invalid_argument: not a model.
   Task<Result<LoadedPtr>> put(std::string name, int64_t version, ByteSource& bytes, uint64_t limit,
                               bool beside = false);
   Task<Result<LoadedPtr>> load(std::string name, int64_t version = 0);  // 0: the newest on disk
@@ -58,7 +57,7 @@ class Repository {
   Task<Result<void>> remove_all(std::string name);  // every version; success where there is none
   // A held version may serve again, and does where nothing else answers. not_found: it is not held.
   Task<Result<void>> release(std::string name, int64_t version);
-  // What follows from the end of a trial: durable. Blocking; for Trials.
+  // What follows from the end of a trial: durable. Blocking.
   Result<void> settle(const std::string& name, int64_t version, TrialState how,
                       const std::string& reason);
   LoadedPtr other_than(const Loaded& loaded) const;  // in memory, well, alike; null: none
@@ -90,16 +89,17 @@ class Repository {
   Result<LoadedPtr> install(const std::string& name, int64_t version, const std::string& incoming,
                             bool beside);
   Result<LoadedPtr> load_file(const std::string& name, int64_t version, const std::string& path);
+  Result<LoadedPtr> bring_back(const std::string& name, int64_t version);  // acquire(), in a change
+  Result<void> load_pipeline(Loaded& loaded, const std::string& path);
+  void load_first(const std::string& name, const Life& life);
   Result<void> read_recipe(Loaded& loaded) const;
   Result<std::vector<int64_t>> on_disk(const std::string& name) const;
   enum class Place { newest, chosen, beside };
-  // Makes it findable, and current where it is chosen, not older, or alone; true where it is then.
+  // True where it is current then: chosen, not older, or alone.
   bool publish(const LoadedPtr& loaded, Place place = Place::newest);
   Result<void> forget_activation(const std::string& name);  // durable; fine where there is none
-  // The version to begin with: the activated one, else the newest.
   int64_t first_version(const std::string& name, const std::vector<int64_t>& on_disk) const;
-  // Takes up the trial that ran when the last process ended, where it still can be.
-  void resume(const std::string& name, const Life& life);
+  void resume(const std::string& name, const Life& life);  // the trial that ran, where it can be
   Result<LoadedPtr> make_current(const std::string& name, int64_t version);
   Result<void> pin_current(const std::string& name);  // over a restart; fine where there is none
   const std::string directory_;

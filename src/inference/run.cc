@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/log.h"
+#include "inference/pipeline.h"
 #include "inference/together.h"
 
 namespace holdfast::inference {
@@ -101,6 +102,59 @@ Result<Outputs> account(Repository& repository, Loaded& loaded, const Inputs& in
   return std::move(outcome.answer);
 }
 
+// The step is a request of its own to its model, with what the pipeline's has of limits.
+Task<Result<void>> run_step(Repository& repository, PipelineRun& run, size_t step, Loaded& member,
+                            RunOptions options, Outcome& outcome) {
+  RunReport report;
+  options.report = &report;
+  CO_TRY(const Inputs inputs, run.inputs_of(step));
+  const std::vector<std::string> outputs = run.outputs_of(step);
+  auto answer = co_await run_model(repository, member, inputs, outputs, options);
+  outcome.timing.queue += report.timing.queue;
+  outcome.timing.input += report.timing.input;
+  outcome.timing.infer += report.timing.infer;
+  outcome.timing.output += report.timing.output;
+  if (outcome.merged == 0 && report.merged > 0) {
+    outcome.ran = report.ran;
+    outcome.merged = 1;
+  }
+  if (!answer) co_return std::unexpected(std::move(answer).error());
+  co_return run.made(step, std::move(*answer));
+}
+
+// On the versions that are current when it begins, held to its end; what is evicted is loaded.
+Task<Result<Outputs>> run_steps(Repository& repository, const Pipeline& pipeline,
+                                const Inputs& inputs, const std::vector<std::string>& outputs,
+                                const RunOptions& options, Outcome& outcome) {
+  CO_TRY(PipelineRun run, PipelineRun::begin(pipeline, inputs, outputs));
+  std::vector<LoadedPtr> members(pipeline.size());
+  for (size_t step = 0; step < pipeline.size(); ++step) {
+    if (!run.needs(step)) continue;
+    auto member = repository.find(pipeline.model(step));
+    if (!member && member.error().reason() == kEvictedReason)
+      member = co_await repository.acquire(pipeline.model(step));
+    if (!member) co_return std::unexpected(pipeline.error_at(step, std::move(member).error()));
+    if (auto fits = pipeline.check(step, **member); !fits)
+      co_return std::unexpected(pipeline.error_at(step, std::move(fits).error()));
+    members[step] = std::move(*member);
+  }
+  for (size_t step = 0; step < pipeline.size(); ++step) {
+    if (!run.needs(step)) continue;
+    auto done = co_await run_step(repository, run, step, *members[step], options, outcome);
+    if (!done) co_return std::unexpected(pipeline.error_at(step, std::move(done).error()));
+  }
+  co_return run.finish();
+}
+
+Task<Outcome> run_pipeline(Repository& repository, Loaded& loaded, const Inputs& inputs,
+                           const std::vector<std::string>& outputs, const RunOptions& options) {
+  Outcome outcome;
+  outcome.answer =
+      co_await run_steps(repository, *loaded.pipeline, inputs, outputs, options, outcome);
+  if (outcome.merged > 0) loaded.statistics.executed(1, outcome.timing.infer);
+  co_return outcome;
+}
+
 }  // namespace
 
 bool may_be_quick(const Loaded& loaded) {
@@ -138,6 +192,8 @@ Task<Result<std::vector<Tensor>>> run_model(Repository& repository, Loaded& load
   Outcome outcome;
   if (auto why = refusal(loaded, begin, options.deadline))
     outcome.answer = std::unexpected(*std::move(why));
+  else if (loaded.pipeline)
+    outcome = co_await run_pipeline(repository, loaded, inputs, outputs, options);
   else
     outcome = co_await repository.scheduler().run(loaded, inputs, outputs, options);
   co_return account(repository, loaded, inputs, options, begin, std::move(outcome));

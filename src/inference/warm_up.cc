@@ -19,7 +19,6 @@ constexpr int kWarmRuns = 20;
 constexpr uint64_t kMostZeros = 256 << 20;  // bytes
 constexpr int64_t kSlow = 100'000'000;      // ns; one such run says enough
 constexpr int64_t kLong = 50'000'000;       // ns; after that much, one that counts does
-constexpr int64_t kUnknown = INT64_MAX / 2;
 
 }  // namespace
 
@@ -36,7 +35,7 @@ Result<std::string> digest_of(const std::string& path) {
 }
 
 void warm_up(Loaded& loaded) {
-  loaded.p99_ns = kUnknown;
+  loaded.p99_ns = kUnknownTime;
   uint64_t most = kMostZeros;
   std::vector<Bytes> zeros;
   std::vector<TensorView> inputs;

@@ -1,6 +1,7 @@
 // What is done with a model file before anybody is served from it. Blocking.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "inference/repository.h"
@@ -9,6 +10,9 @@ namespace holdfast::inference {
 
 // "sha256:" and the hash of the file.
 Result<std::string> digest_of(const std::string& path);
+
+// The 99th percentile of a model that is not known to be quick.
+inline constexpr int64_t kUnknownTime = INT64_MAX / 2;
 
 // Bytes that this process has allocated.
 uint64_t bytes_in_use();

@@ -64,6 +64,12 @@ def echo_model(kind: int, columns: int = 3) -> bytes:
                   [helper.make_tensor_value_info("y", kind, shape)])
 
 
+def one_node_model(kind: str, names: tuple[str, str], shape: list, **attributes) -> bytes:
+    """One operator from floats to floats of the same shape."""
+    return _model([helper.make_node(kind, [names[0]], [names[1]], **attributes)], [helper.make_tensor_value_info(names[0], TensorProto.FLOAT, shape)],
+                  [helper.make_tensor_value_info(names[1], TensorProto.FLOAT, shape)])
+
+
 def scale_model(factor: float) -> bytes:
     """`y` = factor · `x`: tells which version answered."""
     weight = helper.make_tensor("w", TensorProto.FLOAT, [1], [factor])

@@ -3,6 +3,7 @@
 #include "inference/extensions.h"
 #include "inference/input.h"
 #include "inference/loaded.h"
+#include "inference/pipeline.h"
 
 namespace holdfast::inference::grpc_door {
 namespace {
@@ -59,6 +60,16 @@ void configure(const TensorInfo& info, Configured& tensor) {
   tensor.mutable_dims()->Assign(info.shape.begin(), info.shape.end());
 }
 
+void configure(const PipelineSpec& spec, pb::ModelEnsembling& ensemble) {
+  for (const PipelineSpec::Step& from : spec.steps) {
+    pb::ModelEnsembling::Step& step = *ensemble.add_step();
+    step.set_model_name(from.model);
+    step.set_model_version(-1);
+    for (const auto& [port, tensor] : from.inputs) (*step.mutable_input_map())[port] = tensor;
+    for (const auto& [port, tensor] : from.outputs) (*step.mutable_output_map())[port] = tensor;
+  }
+}
+
 void set(pb::StatisticDuration& duration, uint64_t count, uint64_t ns) {
   duration.set_count(count);
   duration.set_ns(ns);
@@ -97,6 +108,10 @@ Result<void> model_ready(Door& door, const pb::ModelReadyRequest& request,
   TRY(const int64_t version, parse_version(request.version()));
   const auto loaded = door.repository.find(request.name(), version);
   response.set_ready(loaded || loaded.error().reason() == kEvictedReason);
+  if (loaded && (*loaded)->pipeline) {
+    const auto find = [&door](const std::string& model) { return door.repository.find(model); };
+    response.set_ready((*loaded)->pipeline->ready(find).has_value());
+  }
   return {};
 }
 
@@ -127,7 +142,8 @@ Task<Result<void>> model_config(Door& door, const pb::ModelConfigRequest& reques
   config.set_name(loaded->name);
   const std::string platform(loaded->model->platform());
   config.set_platform(platform);
-  config.set_backend(platform == "onnxruntime_onnx" ? "onnxruntime" : platform);  // Triton's names
+  config.set_backend(std::string(backend_of(platform)));
+  if (loaded->pipeline) configure(loaded->pipeline->spec(), *config.mutable_ensemble_scheduling());
   config.set_default_model_filename("model.onnx");
   for (const auto& info : loaded->model->signature().inputs) configure(info, *config.add_input());
   for (const auto& info : loaded->model->signature().outputs) configure(info, *config.add_output());

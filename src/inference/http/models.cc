@@ -4,6 +4,7 @@
 
 #include "inference/extensions.h"
 #include "inference/http/service.h"
+#include "inference/pipeline.h"
 
 namespace holdfast::inference {
 namespace {
@@ -28,6 +29,23 @@ json::array tensors(const std::vector<TensorInfo>& infos, const char* type_key,
     out.push_back(std::move(tensor));
   }
   return out;
+}
+
+json::object map_of(const PipelineSpec::Names& names) {
+  json::object out;
+  for (const auto& [port, tensor] : names) out[port] = tensor;
+  return out;
+}
+
+// As Triton's configuration says it.
+json::object scheduling_of(const PipelineSpec& spec) {
+  json::array steps;
+  for (const PipelineSpec::Step& step : spec.steps)
+    steps.push_back(json::object{{"model_name", step.model},
+                                 {"model_version", -1},
+                                 {"input_map", map_of(step.inputs)},
+                                 {"output_map", map_of(step.outputs)}});
+  return {{"step", std::move(steps)}};
 }
 
 struct Models {
@@ -57,6 +75,11 @@ struct Models {
     const auto loaded = model_of(repository, request);
     if (!loaded && loaded.error().reason() != kEvictedReason)
       co_return std::unexpected(loaded.error());
+    if (loaded && (*loaded)->pipeline) {
+      const Repository& all = repository;
+      const auto find = [&all](const std::string& model) { return all.find(model); };
+      CO_TRY_VOID((*loaded)->pipeline->ready(find));
+    }
     json::object out;
     out["name"] = request.param("model");
     out["ready"] = true;
@@ -68,7 +91,8 @@ struct Models {
     out["name"] = loaded->name;
     out["platform"] = loaded->model->platform();
     const std::string_view platform = loaded->model->platform();
-    out["backend"] = platform == "onnxruntime_onnx" ? "onnxruntime" : platform;  // Triton's names
+    out["backend"] = backend_of(platform);
+    if (loaded->pipeline) out["ensemble_scheduling"] = scheduling_of(loaded->pipeline->spec());
     out["default_model_filename"] = "model.onnx";
     out["max_batch_size"] = 0;
     out["input"] = tensors(loaded->model->signature().inputs, "data_type", "dims", "TYPE_");
