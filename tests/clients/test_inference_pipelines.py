@@ -1,6 +1,9 @@
 """tritonclient, HTTP and gRPC, unmodified, on models that run one after the other as if they were one: a model whose file is YAML."""
+import io
 import json
+import subprocess
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -9,7 +12,8 @@ import onnxruntime
 import pytest
 import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton
-from serve_support import Serve, conv_model, one_node_model, scale_model
+from PIL import Image
+from serve_support import BIN, Serve, conv_model, one_node_model, scale_model
 from tritonclient.utils import InferenceServerException
 
 DOORS = (triton, triton_grpc)
@@ -237,3 +241,35 @@ def test_a_canary_of_a_pipeline_and_what_a_request_spent(tmp_path):
         assert numbers(serve) == 4
         answer = ask(serve, triton, "numbers", "given", numpy.ones((1, 2), numpy.float32), parameters={"timing": True}).get_response()
         assert answer["model_version"] == "2" and 0 <= answer["parameters"]["infer_us"] <= answer["parameters"]["total_us"]
+
+
+def test_its_models_are_tuned_and_it_is_not(tmp_path):
+    with Serve(tmp_path, {"tuning": {"automatic": True, "budget": "300ms"}}).running() as serve:
+        put_numbers(serve)
+        deadline = time.monotonic() + 60
+        while (log := (tmp_path / "serve.log").read_text()).count('"tuning has ended"') < 2:
+            assert time.monotonic() < deadline and numbers(serve) == 6, log
+        # Models are looked at in the order of their names: it had its turn before `second`.
+        assert [json.loads(line)["model"] for line in log.splitlines() if '"tuning begins"' in line] == ["first", "second"]
+        assert numbers(serve) == 6
+    made = subprocess.run([BIN / "holdfast-serve", "measure", "tune", "--model", serve.data / "models/numbers/1/model.onnx"], capture_output=True, text=True, timeout=60)
+    assert made.returncode == 1 and "measure its models" in made.stderr
+
+
+def test_pictures_are_decoded_for_the_pipeline(tmp_path):
+    serve = Serve(tmp_path)
+    (serve.data / "models/pictures").mkdir(parents=True)
+    (serve.data / "models/pictures/picture.yaml").write_text("steps: [{decode: {color: rgb}}, {resize: {width: 16, height: 16}}, {scale: {from: [0, 255], to: [0, 1]}}, {layout: chw}, {type: float32}]")
+    pixels = numpy.random.default_rng(3).integers(0, 256, (16, 16, 3), numpy.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    with serve.running():
+        for name, model in {**MODELS, "pictures": PICTURES}.items():
+            assert serve.put(name, 1, model)[0] == 201
+        wanted = by_hand((pixels.transpose(2, 0, 1)[None] / numpy.float32(255)).astype(numpy.float32))
+        for door in DOORS:
+            with client_of(serve, door) as client:
+                given = door.InferInput("image", [1], "BYTES")
+                given.set_data_from_numpy(numpy.array([file.getvalue()], object))
+                answer = client.infer("pictures", [given])
+            assert numpy.allclose(answer.as_numpy("bright"), wanted["bright"], atol=1e-5) and numpy.array_equal(answer.as_numpy("class"), wanted["class"])
