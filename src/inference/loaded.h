@@ -29,6 +29,7 @@ struct Loaded {
   uint64_t bytes = 0;                    // of memory, as far as that can be told
   uint64_t loaded_ms = 0;                // since 1970
   bool mergeable = false;                // its requests may be run together
+  bool takes_zeros = false;              // ran on zeros, free sizes as 1: so may an example
   int64_t load_ns = 0;                   // reading, loading and warming up
   std::atomic<int64_t> p99_ns{0};        // of a run, followed from the warm-up on
   mutable Statistics statistics;

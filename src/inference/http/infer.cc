@@ -188,6 +188,7 @@ void mount(http::Router& router, Repository& repository, const ServeOptions& opt
   mount_trials(router, repository, options);
   mount_drift(router, repository, options);
   mount_score(router, repository, options);
+  mount_openapi(router, repository, options);
   mount_statistics(router, repository, options);
   mount_control(router, repository, options);
 }

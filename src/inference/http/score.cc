@@ -6,26 +6,12 @@
 namespace holdfast::inference {
 namespace {
 
-Task<Result<Route>> model_for(Repository& repository, const http::Request& request) {
-  if (const auto name = request.query_value("model"))
-    co_return co_await route_to(repository, std::string(*name), 0);
-  std::string only;
-  for (const Entry& entry : repository.list()) {
-    if (!entry.current) continue;
-    if (!only.empty())
-      co_return fail(Code::invalid_argument,
-                     "there are several models; name one: /score?model=" + only);
-    only = entry.name;
-  }
-  if (only.empty()) co_return fail(Code::not_found, "no model is loaded");
-  co_return co_await route_to(repository, only, 0);
-}
-
 Task<Result<http::Response>> score(Repository& repository, http::Request& request,
                                    RequestTrace* trace) {
   const MonoTime start = std::chrono::steady_clock::now();
   CO_TRY(const std::string body, co_await read_body(request));
-  CO_TRY(Route route, co_await model_for(repository, request));
+  CO_TRY(std::string name, scored_model(repository, request));
+  CO_TRY(Route route, co_await route_to(repository, std::move(name), 0));
   const LoadedPtr loaded = route.loaded;  // what was parsed refers to it
   CO_TRY(const InferRequest parsed, parse_rows(body, loaded->model->signature()));
   const std::vector<std::string> all;
@@ -46,6 +32,20 @@ Task<Result<http::Response>> score(Repository& repository, http::Request& reques
 }
 
 }  // namespace
+
+Result<std::string> scored_model(const Repository& repository, const http::Request& request) {
+  if (const auto name = request.query_value("model")) return std::string(*name);
+  std::string only;
+  for (const Entry& entry : repository.list()) {
+    if (!entry.current) continue;
+    if (!only.empty())
+      return fail(Code::invalid_argument,
+                  "there are several models; name one: " + request.path + "?model=" + only);
+    only = entry.name;
+  }
+  if (only.empty()) return fail(Code::not_found, "no model is loaded");
+  return only;
+}
 
 void mount_score(http::Router& router, Repository& repository, const ServeOptions& options) {
   const auto handler = [&repository, tracer = options.tracer](http::Request& request) {

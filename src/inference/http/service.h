@@ -1,5 +1,5 @@
 // holdfast-serve's routes: Open Inference Protocol, Triton's repository extension, Azure ML's
-// /score, our own.
+// /score and /swagger.json, our own.
 #pragma once
 
 #include "inference/repository.h"
@@ -33,6 +33,7 @@ void mount_tuning(http::Router& router, Repository& repository, const ServeOptio
 void mount_trials(http::Router& router, Repository& repository, const ServeOptions& options);
 void mount_drift(http::Router& router, Repository& repository, const ServeOptions& options);
 void mount_score(http::Router& router, Repository& repository, const ServeOptions& options);
+void mount_openapi(http::Router& router, Repository& repository, const ServeOptions& options);
 void mount_statistics(http::Router& router, Repository& repository, const ServeOptions& options);
 void mount_control(http::Router& router, Repository& repository, const ServeOptions& options);
 
@@ -48,6 +49,9 @@ RequestTrace* begin_trace(Tracer* tracer, http::Request& request, std::string_vi
 // `work`, which notes in the trace what it does, and how it ended.
 Task<Result<http::Response>> traced(RequestTrace& trace, Task<Result<http::Response>> work,
                                     const http::Request& request);
+// Whom /score asks: the one that ?model= names, else the only one. invalid_argument: there are
+// several; not_found: none.
+Result<std::string> scored_model(const Repository& repository, const http::Request& request);
 // The path's model and version; version nullopt-like 0 where none is named.
 Result<LoadedPtr> model_of(Repository& repository, const http::Request& request);
 // The same, loading it where it is evicted.
