@@ -1,18 +1,13 @@
 #include "automatic.h"
 
-#include <fcntl.h>
-#include <spawn.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <csignal>
-#include <vector>
 
 #include "base/log.h"
+#include "child.h"
 #include "net/runtime.h"
-
-extern char** environ;
 
 namespace holdfast {
 
@@ -62,40 +57,17 @@ void AutomaticTuning::loop() {
 bool AutomaticTuning::measure(const Entry& entry) {
   const std::string model =
       config_.models + "/" + entry.name + "/" + std::to_string(entry.version) + "/model.onnx";
-  std::vector<std::string> words = {"holdfast-serve",
-                                    "measure",
-                                    "tune",
-                                    "--model",
-                                    model,
-                                    "--store",
-                                    config_.data + "/tuning",
-                                    "--budget",
-                                    std::to_string(config_.tune_budget.count()) + "ms",
-                                    "--engine",
-                                    config_.engine,
-                                    "--threads",
-                                    std::to_string(config_.threads),
-                                    "--lanes",
-                                    std::to_string(config_.lanes)};
-  std::vector<char*> arguments;
-  arguments.reserve(words.size() + 1);
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  posix_spawn_file_actions_t files;
-  ::posix_spawn_file_actions_init(&files);
-  ::posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  pid_t child = 0;
-  const int failed =
-      ::posix_spawn(&child, "/proc/self/exe", &files, nullptr, arguments.data(), environ);
-  ::posix_spawn_file_actions_destroy(&files);
-  if (failed != 0) {
-    log::warning("inference", "no process for tuning",
-                 {{"error", errno_error(failed, "spawn").message()}});
+  const auto child = start_measuring(
+      {"tune", "--model", model, "--store", config_.data + "/tuning", "--budget",
+       std::to_string(config_.tune_budget.count()) + "ms", "--engine", config_.engine, "--threads",
+       std::to_string(config_.threads), "--lanes", std::to_string(config_.lanes)});
+  if (!child) {
+    log::warning("inference", "no process for tuning", {{"error", child.error().message()}});
     return false;
   }
-  ::setpriority(PRIO_PROCESS, static_cast<id_t>(child), kNice);
+  ::setpriority(PRIO_PROCESS, static_cast<id_t>(*child), kNice);
   log::info("inference", "tuning begins", {{"model", entry.name}});
-  const int status = wait_for(child);
+  const int status = wait_for(*child);
   const bool fine = WIFEXITED(status) && WEXITSTATUS(status) == 0;
   log::info("inference", fine ? "tuning has ended" : "tuning has failed", {{"model", entry.name}});
   return fine;

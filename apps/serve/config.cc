@@ -200,6 +200,10 @@ Result<ServeConfig> parse_serve_config(const std::string& text, const std::strin
   TRY_VOID(read_drift(map, source, config.drift));
   TRY_VOID(parse_access(map, source, config));
   TRY(config.uploads, map.flag_or("uploads", true));
+  TRY(YamlMap sandbox, map.map("sandbox"));
+  TRY(config.sandbox, sandbox.flag_or("enabled", config.sandbox));
+  TRY(config.sandbox_time, sandbox.duration_or("time", config.sandbox_time));
+  TRY_VOID(sandbox.finish());
   TRY(config.plain_http_beyond_loopback, map.flag_or("plain_http_beyond_loopback", false));
   TRY_VOID(map.finish());
   return config;

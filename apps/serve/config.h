@@ -30,16 +30,18 @@ struct ServeConfig {
   int threads = 1;                      // inside one inference
   std::string engine = "onnxruntime";  // or "openvino", with ONNX Runtime for what it does not take
   bool uploads = true;
-  unsigned lanes = 0;                          // runs at the same time; 0: one a core
-  size_t queue = 256;                          // requests of a model version that wait
-  bool merge = true;                           // requests where that pays
-  uint64_t memory = 0;                         // bytes for models; 0: no limit
-  std::vector<std::string> pinned;             // models that are never evicted
-  std::optional<TlsConfig> tls;                // of both doors
-  std::string token_keys;                      // a file of keys, as identity/api_keys.h has it
-  std::string token_issuer, token_issuer_key;  // whose tokens are taken, and its public key
-  inference::CaptureOptions capture;           // what is written of requests, as a sample
-  inference::TraceOptions traces;              // where spans go, and of which requests
+  bool sandbox = true;  // what is sent in is loaded in a confined process first
+  std::chrono::milliseconds sandbox_time{120000};  // at most, there
+  unsigned lanes = 0;                              // runs at the same time; 0: one a core
+  size_t queue = 256;                              // requests of a model version that wait
+  bool merge = true;                               // requests where that pays
+  uint64_t memory = 0;                             // bytes for models; 0: no limit
+  std::vector<std::string> pinned;                 // models that are never evicted
+  std::optional<TlsConfig> tls;                    // of both doors
+  std::string token_keys;                          // a file of keys, as identity/api_keys.h has it
+  std::string token_issuer, token_issuer_key;      // whose tokens are taken, and its public key
+  inference::CaptureOptions capture;               // what is written of requests, as a sample
+  inference::TraceOptions traces;                  // where spans go, and of which requests
   inference::DriftOptions drift;  // how requests are compared with profiles; of which device
   inference::Care care;           // what is done about models that fail
   bool tune = false;              // models that were never measured here, by itself

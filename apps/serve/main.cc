@@ -11,49 +11,36 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "config.h"
-#include "inference/engine_choice.h"
 #include "inference/grpc/service.h"
 #include "inference/http/service.h"
 #include "inference/local/door.h"
 #include "inference/measure/tuned_engine.h"
-#include "inference/onnxruntime/onnxruntime_engine.h"
-#include "inference/openvino/openvino_engine.h"
 #include "measure.h"
 #include "net/http/server.h"
 #include "net/run_file.h"
+#include "try_load.h"
 #include "version.h"
 
 namespace holdfast {
 namespace {
-
-// OpenVINO takes most networks, ONNX Runtime every ONNX model.
-std::unique_ptr<inference::Engine> offer_engines(const ServeConfig& config) {
-  const int threads = config.threads;
-  std::vector<inference::EngineChoice::Offer> offers;
-  if (config.engine == "openvino")
-    offers.push_back({.platform = std::string(inference::kOpenVinoPlatform), .open = [threads] {
-                        return inference::open_openvino({.threads = threads});
-                      }});
-  offers.push_back({.platform = std::string(inference::kOnnxRuntimePlatform), .open = [threads] {
-                      return inference::open_onnxruntime({.threads = threads});
-                    }});
-  return std::make_unique<inference::EngineChoice>(std::move(offers));
-}
 
 Result<void> run(const ServeConfig& config) {
   TRY_VOID(claim_data_directory(config.data, "serve", 1));
   const SystemClock clock;
   TRY(const auto access, Access::open(config, clock));
   Runtime runtime;
-  const auto offered = offer_engines(config);
+  const auto offered = offer_engines(config.engine, config.threads);
   const inference::TuningStore tunings(config.data + "/tuning");
   inference::TunedEngine engine(*offered, tunings);
   const inference::SchedulerOptions scheduling{
       .lanes = config.lanes > 0 ? config.lanes : runtime.size(),
       .queue = config.queue,
       .merge = config.merge};
+  inference::Care care = config.care;
+  if (config.sandbox)
+    care.try_first = [&config](const std::string& path) { return try_load(config, path); };
   TRY(auto repository, inference::Repository::open(config.models, engine, scheduling,
-                                                   {config.memory, config.pinned}, config.care));
+                                                   {config.memory, config.pinned}, care));
   std::unique_ptr<inference::Capture> capture;
   if (!config.capture.directory.empty()) {
     TRY(capture, inference::Capture::open(config.capture, clock));

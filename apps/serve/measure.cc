@@ -14,6 +14,7 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "inference/devices/devices.h"
 #include "inference/measure/profile.h"
 #include "inference/measure/server.h"
 #include "inference/measure/tune.h"
@@ -22,6 +23,7 @@
 #include "inference/warm_up.h"
 #include "measure_flags.h"
 #include "net/runtime.h"
+#include "try_load.h"
 
 namespace holdfast {
 namespace {
@@ -54,9 +56,9 @@ json::object row_of(const Candidate& candidate) {
   };
   const Tuning& tuning = candidate.tuning;
   json::object out{{"candidate", describe(tuning)}, {"engine", tuning.engine},
-                   {"precision", tuning.precision}, {"threads", tuning.threads},
-                   {"lanes", tuning.lanes},         {"load_ms", candidate.load_ms},
-                   {"why_not", candidate.why_not}};
+                   {"precision", tuning.precision}, {"device", tuning.device},
+                   {"threads", tuning.threads},     {"lanes", tuning.lanes},
+                   {"load_ms", candidate.load_ms},  {"why_not", candidate.why_not}};
   if (candidate.p50_us.empty()) return out;
   out["p50_us"] = median(candidate.p50_us);
   out["p99_us"] = median(candidate.p99_us);
@@ -81,6 +83,11 @@ Result<json::object> run_tune(const Flags& flags) {
                                         : Goal::both;
   TRY(options.tolerance, fraction(flags, "tolerance", options.tolerance));
   options.progress = tell;
+  for (const Offer& offer : offers()) {
+    if (!offer.why_not.empty()) continue;
+    const auto more = candidates_of(offer, !options.samples.path.empty());
+    options.devices.insert(options.devices.end(), more.begin(), more.end());
+  }
   const Scratch scratch;
   if (!scratch.made) return std::unexpected(errno_error(errno, "a temporary folder"));
   options.quantize = [&](const std::vector<Inputs>& requests, const Accept& accept) {
@@ -212,6 +219,22 @@ Result<json::object> run_profile(const Flags& flags) {
                       {"features", made.features},       {"classes", made.classes}};
 }
 
+// What accelerators are here, and whether they can be used.
+Result<json::object> run_devices() {
+  json::array rows;
+  for (const Offer& offer : offers())
+    rows.push_back(json::object{{"accelerator", offer.accelerator},
+                                {"engine", offer.engine},
+                                {"device", offer.device},
+                                {"why_not", offer.why_not}});
+  return json::object{{"devices", std::move(rows)}};
+}
+
+Result<json::object> run_load(const Flags& flags) {
+  TRY_VOID(load_confined(flags));
+  return json::object{{"loaded", true}};
+}
+
 }  // namespace
 
 int measure(int argc, char** argv) {
@@ -225,12 +248,14 @@ int measure(int argc, char** argv) {
   Result<json::object> done =
       is_pipeline(flag(flags, "model"))
           ? fail(Code::unsupported, "this is a pipeline: measure its models, one by one")
-      : what == "tune"   ? run_tune(flags)
-      : what == "verify" ? run_verify(flags, equal)
-      : what == "bench"  ? run_bench(flags)
-      : what == "profile"
-          ? run_profile(flags)
-          : fail(Code::invalid_argument, "usage", "measure what: tune, verify, bench or profile?");
+      : what == "tune"    ? run_tune(flags)
+      : what == "verify"  ? run_verify(flags, equal)
+      : what == "bench"   ? run_bench(flags)
+      : what == "profile" ? run_profile(flags)
+      : what == "devices" ? run_devices()
+      : what == "load"    ? run_load(flags)
+                          : fail(Code::invalid_argument, "usage",
+                                 "measure what: tune, verify, bench, profile, devices or load?");
   if (!done) {
     const Error& error = done.error();
     std::string why = error.message();

@@ -1,6 +1,6 @@
-// `holdfast-serve measure tune|verify|bench|profile`: a process of its own that loads a model with
-// the libraries the server uses, for `holdfast model …` and for the server itself. Prints lines of
-// JSON: {"progress":0.25,"what":"…"}, and last {"result":{…}}.
+// `holdfast-serve measure tune|verify|bench|profile|devices|load`: a process of its own that loads
+// a model with the libraries the server uses, for `holdfast model …` and for the server itself.
+// Prints lines of JSON: {"progress":0.25,"what":"…"}, and last {"result":{…}}.
 #pragma once
 
 namespace holdfast {

@@ -13,6 +13,7 @@
 
 #include "base/files.h"
 #include "cli/answer.h"
+#include "cli/measure_child.h"
 #include "supervisor/supervisor.h"
 
 namespace holdfast::cli {
@@ -20,13 +21,13 @@ namespace {
 
 namespace json = boost::json;
 
-json::object row(std::string_view name, std::string_view state, std::string detail,
-                 std::string remedy = "") {
+json::object row(std::string_view name, std::string_view state, std::string_view detail,
+                 std::string_view remedy = "") {
   json::object out;
   out["check"] = name;
   out["state"] = state;
-  out["detail"] = std::move(detail);
-  out["remedy"] = std::move(remedy);
+  out["detail"] = detail;
+  out["remedy"] = remedy;
   return out;
 }
 
@@ -129,6 +130,28 @@ json::object programs() {
   return row("programs", "ok", "hub, edge and serve are beside holdfast");
 }
 
+// One row an accelerator and way to use it; one that says so where there is none.
+json::array accelerators() {
+  json::array rows;
+  const auto asked = run_measure({"devices"}, [](double, const std::string&) {});
+  if (!asked) {
+    rows.push_back(row("accelerator", "warn", asked.error().message()));
+    return rows;
+  }
+  for (const json::value& found : asked->result.at("devices").as_array()) {
+    const auto text = [&found](const char* key) { return std::string(found.at(key).as_string()); };
+    const std::string what = text("accelerator") + " by " + text("engine") + " " + text("device");
+    if (const std::string why_not = text("why_not"); !why_not.empty())
+      rows.push_back(row("accelerator", "warn", what + ": not used", why_not));
+    else
+      rows.push_back(row("accelerator", "ok",
+                         what + ": a candidate of 'holdfast model tune'; untested by its makers"));
+  }
+  if (rows.empty())
+    rows.push_back(row("accelerator", "ok", "none found; models run on the processor"));
+  return rows;
+}
+
 json::object data_directory(const std::string& data) {
   if (::access(data.c_str(), F_OK) != 0)
     return row("data", "ok", data + " is not there yet; 'holdfast up' makes it");
@@ -179,6 +202,7 @@ Task<Result<json::array>> run_checks(Context& context) {
                                  watches(), clock(context), programs(), data_directory(data)}) {
     rows.push_back(std::move(probe));
   }
+  for (json::value& found : accelerators()) rows.push_back(std::move(found));
   rows.push_back(co_await daemon(context, "hub", context.hub()));
   if (auto hub = context.hub()) rows.push_back(co_await stored_data(context, std::move(*hub)));
   rows.push_back(co_await daemon(context, "edge", context.edge()));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,8 @@ struct Budget {
 
 // What is done about versions that fail.
 struct Care {
+  // Asked of the file of a version that is sent in, before it is loaded here; empty: nothing is.
+  std::function<Result<void>(const std::string& path)> try_first;
   std::string running_file;  // what tells after a crash which models ran; empty: nothing does
   BreakerOptions breaker;
   QuarantineOptions quarantine;

@@ -195,7 +195,9 @@ Result<LoadedPtr> Repository::install(const std::string& name, int64_t version,
   if (auto serving = find(name, version); there && serving) {
     loaded = *serving;
   } else {
-    TRY(loaded, load_file(name, version, incoming + "/model.onnx"));
+    const std::string file = incoming + "/model.onnx";
+    if (!there && care_.try_first && !is_pipeline(file)) TRY_VOID(care_.try_first(file));
+    TRY(loaded, load_file(name, version, file));
   }
   if (!there) {
     boost::json::object info;

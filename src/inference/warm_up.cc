@@ -34,7 +34,7 @@ Result<std::string> digest_of(const std::string& path) {
   }
 }
 
-void warm_up(Loaded& loaded) {
+std::optional<Error> warm_up(Loaded& loaded) {
   loaded.p99_ns = kUnknownTime;
   uint64_t most = kMostZeros;
   std::vector<Bytes> zeros;
@@ -48,7 +48,7 @@ void warm_up(Loaded& loaded) {
     const uint64_t each = std::max(size_of(info.type), sizeof(std::string_view));
     if (!count || *count > most / each) {
       log::info("inference", "too large to warm up", {{"model", loaded.name}});
-      return;
+      return std::nullopt;
     }
     most -= *count * each;
     zeros.emplace_back(*count * size_of(info.type));
@@ -63,7 +63,7 @@ void warm_up(Loaded& loaded) {
     if (auto ran = loaded.model->run(inputs, {}); !ran) {
       log::info("inference", "the warm-up run was refused",
                 {{"model", loaded.name}, {"error", ran.error().message()}});
-      return;
+      return std::move(ran).error();
     }
     const int64_t took = (std::chrono::steady_clock::now() - start).count();
     const bool slow = took > kSlow;
@@ -75,6 +75,7 @@ void warm_up(Loaded& loaded) {
   std::sort(times.begin(), times.end());
   loaded.p99_ns = times[times.size() * 9 / 10];
   loaded.queue.curve.learn(rows_of(inputs), times[times.size() / 2]);
+  return std::nullopt;
 }
 
 }  // namespace holdfast::inference

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "inference/repository.h"
@@ -19,7 +20,8 @@ uint64_t bytes_in_use();
 
 // Runs the model on zeros, dynamic sizes as 1, so that the first request finds everything
 // allocated, and learns how long a run takes. A model that refuses zeros, or whose zeros would take
-// more than 256 MiB, serves all the same, but as one that is not known to be quick.
-void warm_up(Loaded& loaded);
+// more than 256 MiB, serves all the same, but as one that is not known to be quick;
+// why it refused them is returned.
+std::optional<Error> warm_up(Loaded& loaded);
 
 }  // namespace holdfast::inference

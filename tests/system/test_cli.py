@@ -89,6 +89,14 @@ def test_status_shows_hub_edge_and_serve(up):
     assert [row[2] for row in rows if row[0] in ("hub", "edge")] == ["up", "up"]
 
 
+def test_check_tells_of_accelerators(up):
+    rows = [row for row in up.json("check") if row["check"] == "accelerator"]
+    intel = [path for path in pathlib.Path("/sys/class/drm").glob("renderD*/device/vendor") if path.read_text().startswith("0x8086")]
+    if not intel and not any(pathlib.Path(path).exists() for path in ("/proc/driver/nvidia", "/sys/class/accel")):
+        assert [(row["state"], row["detail"]) for row in rows] == [("ok", "none found; models run on the processor")]
+    assert rows and all(row["state"] in ("ok", "warn") for row in rows)
+
+
 def test_check_finds_the_daemons(up):
     states = {row["check"]: row["state"] for row in up.json("check")}
     assert states["hub"] == states["edge"] == states["serve"] == "ok"

@@ -185,6 +185,7 @@ Result<Findings> tune(const std::string& path, const TuneOptions& options) {
   auto candidates = options.candidates;
   if (candidates.empty())
     candidates = candidates_for(usable_cores(), !out.generated, options.quantize != nullptr);
+  candidates.insert(candidates.end(), options.devices.begin(), options.devices.end());
   for (const Tuning& tuning : candidates) {
     Tuning same = options.usual;
     same.lanes = lanes_of(options.usual);

@@ -32,7 +32,8 @@ struct TuneOptions {
   // Makes of the model one in 8 bits that is accepted; empty: none is tried.
   std::function<Result<Quantized>(const std::vector<Inputs>& requests, const Accept& accept)>
       quantize;
-  std::vector<Tuning> candidates;  // besides the usual; empty: those of this machine
+  std::vector<Tuning> candidates;  // besides the usual; empty: those of this machine's cores
+  std::vector<Tuning> devices;     // and those of its accelerators
   // How much of the work is done, 0 to 1, and with what. May be empty.
   std::function<void(double, const std::string&)> progress;
 };

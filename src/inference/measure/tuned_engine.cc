@@ -7,10 +7,12 @@
 namespace holdfast::inference {
 
 Result<std::unique_ptr<Engine>> open_engine(const Tuning& tuning) {
-  if (tuning.engine == "onnxruntime") return open_onnxruntime({.threads = tuning.threads});
+  if (tuning.engine == "onnxruntime")
+    return open_onnxruntime({.threads = tuning.threads, .device = tuning.device});
   if (tuning.engine == "openvino")
-    return open_openvino(
-        {.threads = tuning.threads, .precision = tuning.in_8_bits() ? "f32" : tuning.precision});
+    return open_openvino({.threads = tuning.threads,
+                          .precision = tuning.in_8_bits() ? "f32" : tuning.precision,
+                          .device = tuning.device});
   return fail(Code::invalid_argument,
               "'" + tuning.engine + "' is not one of onnxruntime, openvino");
 }
@@ -39,8 +41,8 @@ Result<std::unique_ptr<Model>> TunedEngine::load_tuned(const std::string& path,
 }
 
 Result<Engine*> TunedEngine::opened(const Tuning& tuning) {
-  const std::string key =
-      tuning.engine + "/" + tuning.precision + "/" + std::to_string(tuning.threads);
+  const std::string key = tuning.engine + "/" + tuning.precision + "/" + tuning.device + "/" +
+                          std::to_string(tuning.threads);
   const std::lock_guard lock(mutex_);
   auto& engine = engines_[key];
   if (!engine) {

@@ -11,6 +11,7 @@
 #include "base/cores.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "inference/devices/devices.h"
 #include "inference/onnxruntime/onnxruntime_engine.h"
 #include "inference/openvino/openvino_engine.h"
 #include "inference/warm_up.h"
@@ -67,6 +68,8 @@ Result<TuningStore::Known> parse(const std::string& text, const std::string& on,
     Tuning out;
     out.engine = json::value_to<std::string>(choice.at("engine"));
     out.precision = json::value_to<std::string>(choice.at("precision"));
+    if (const json::value* device = choice.if_contains("device"))
+      out.device = json::value_to<std::string>(*device);
     out.threads = json::value_to<int>(choice.at("threads"));
     out.lanes = json::value_to<unsigned>(choice.at("lanes"));
     out.rows = json::value_to<uint64_t>(choice.at("rows"));
@@ -85,14 +88,17 @@ Result<TuningStore::Known> parse(const std::string& text, const std::string& on,
 std::string describe(const Tuning& tuning) {
   std::string out = tuning.engine;
   if (tuning.precision != "f32") out += " " + tuning.precision;
+  if (tuning.device != "cpu") out += " on " + tuning.device;
   out += ", " + count(tuning.threads, "thread");
   if (tuning.lanes > 0) out += " × " + count(tuning.lanes, "lane");
   return out;
 }
 
 std::string hardware() {
-  return processor() + "; " + count(usable_cores(), "core") + "; quota " + quota() + "; " +
-         file_of(onnxruntime_library()) + "; " + file_of(openvino_libraries());
+  std::string devices;
+  for (const Accelerator& found : accelerators()) devices += found.name + "; ";
+  return processor() + "; " + devices + count(usable_cores(), "core") + "; quota " + quota() +
+         "; " + file_of(onnxruntime_library()) + "; " + file_of(openvino_libraries());
 }
 
 TuningStore::TuningStore(std::string directory, std::string on)
@@ -140,6 +146,7 @@ Result<void> TuningStore::write(const std::string& digest, const Known& known,
     json::object choice;
     choice["engine"] = known.tuning->engine;
     choice["precision"] = known.tuning->precision;
+    choice["device"] = known.tuning->device;
     choice["threads"] = known.tuning->threads;
     choice["lanes"] = known.tuning->lanes;
     choice["rows"] = known.tuning->rows;

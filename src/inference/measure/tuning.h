@@ -13,6 +13,7 @@ namespace holdfast::inference {
 struct Tuning {
   std::string engine = "onnxruntime";  // or "openvino"
   std::string precision = "f32";       // OpenVINO's sums: f32, bf16, f16; int8: another file
+  std::string device = "cpu";          // OpenVINO's gpu, npu; ONNX Runtime's cuda, tensorrt_rtx
   int threads = 1;                     // inside one run
   unsigned lanes = 0;                  // runs at the same time; 0: the server's
   uint64_t rows = 0;                   // at most in a merged run; 0: as many as pay

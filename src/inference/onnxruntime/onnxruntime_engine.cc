@@ -1,15 +1,9 @@
 #include "inference/onnxruntime/onnxruntime_engine.h"
 
-#define ORT_API_MANUAL_INIT
-#include <onnxruntime_cxx_api.h>
-
-#include <dlfcn.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdlib>
 
 #include "inference/onnxruntime/known_shapes.h"
+#include "inference/onnxruntime/library.h"
 
 namespace holdfast::inference {
 namespace {
@@ -210,6 +204,7 @@ class OnnxEngine final : public Engine {
       Ort::SessionOptions options;
       options.SetIntraOpNumThreads(options_.threads);
       options.SetExecutionMode(ORT_SEQUENTIAL);
+      onnxruntime::use_device(options, options_.device);
       options.SetGraphOptimizationLevel(options_.write_to.empty() ? ORT_ENABLE_ALL
                                                                   : ORT_ENABLE_BASIC);
       if (!options_.write_to.empty()) options.SetOptimizedModelFilePath(options_.write_to.c_str());
@@ -234,47 +229,14 @@ class OnnxEngine final : public Engine {
 
 }  // namespace
 
-namespace {
-
-std::vector<std::string> places_to_look() {
-  std::vector<std::string> places;
-  if (const char* given = std::getenv("HOLDFAST_ONNXRUNTIME")) places.emplace_back(given);
-  char self[4096];
-  if (const ssize_t size = ::readlink("/proc/self/exe", self, sizeof self); size > 0) {
-    const std::string_view program(self, static_cast<size_t>(size));
-    places.push_back(std::string(program.substr(0, program.rfind('/'))) +
-                     "/../lib/libonnxruntime.so.1");
-  }
-  places.emplace_back(HOLDFAST_ONNXRUNTIME_LIBRARY);
-  places.emplace_back("libonnxruntime.so.1");
-  return places;
-}
-
-}  // namespace
-
-std::string onnxruntime_library() {
-  for (const std::string& place : places_to_look()) {
-    if (::access(place.c_str(), R_OK) == 0) return place;
-  }
-  return {};
-}
-
 Result<std::unique_ptr<Engine>> open_onnxruntime(OnnxRuntimeOptions options) {
-  void* library = nullptr;
-  std::string tried;
-  for (const std::string& place : places_to_look()) {
-    library = ::dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (library != nullptr) break;
-    tried += (tried.empty() ? "" : ", ") + place;
+  if (options.device == "cpu") {
+    TRY_VOID(onnxruntime::open_library());
+  } else {
+    TRY(const auto devices, onnxruntime_devices());
+    if (std::ranges::find(devices, options.device) == devices.end())
+      return fail(Code::unavailable, "this ONNX Runtime has no '" + options.device + "'");
   }
-  if (library == nullptr)
-    return fail(Code::unavailable, "ONNX Runtime is not found (looked at " + tried +
-                                       "); run scripts/setup or set HOLDFAST_ONNXRUNTIME");
-  const auto base = reinterpret_cast<const OrtApiBase* (*)()>(::dlsym(library, "OrtGetApiBase"));
-  const OrtApi* api = base != nullptr ? base()->GetApi(ORT_API_VERSION) : nullptr;
-  if (api == nullptr)
-    return fail(Code::unavailable, "this ONNX Runtime is older than the program needs");
-  Ort::InitApi(api);
   return std::unique_ptr<Engine>(new OnnxEngine(std::move(options)));
 }
 

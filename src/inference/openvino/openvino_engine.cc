@@ -58,6 +58,11 @@ Result<TensorInfo> describe(const Api& api, const ov_output_const_port_t* port) 
   return out;
 }
 
+std::string upper(std::string text) {
+  for (char& c : text) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  return text;
+}
+
 class OpenVinoModel final : public Model {
  public:
   OpenVinoModel(const Api& api, Owned<ov_compiled_model_t> compiled)
@@ -207,16 +212,20 @@ class OpenVinoEngine final : public Engine {
     const int cores = static_cast<int>(usable_cores());
     const std::string lanes = std::to_string(std::max(1, cores / options_.threads));
     const std::string threads = std::to_string(std::max(cores, options_.threads));
-    const ov_property_t properties[] = {
-        {"NUM_STREAMS", lanes.c_str()},
-        {"INFERENCE_NUM_THREADS", threads.c_str()},
-        // On processors with bf16 it would answer in that, and differ from the model as trained.
-        {"INFERENCE_PRECISION_HINT", options_.precision.c_str()},
-        // It would pin its threads over those of the requests.
-        {"ENABLE_CPU_PINNING", "NO"}};
+    std::vector<ov_property_t> properties;
+    // On processors with bf16 it would answer in that, and differ from the model as trained.
+    if (options_.device != "npu")
+      properties.push_back({"INFERENCE_PRECISION_HINT", options_.precision.c_str()});
+    if (options_.device == "cpu") {
+      properties.push_back({"NUM_STREAMS", lanes.c_str()});
+      properties.push_back({"INFERENCE_NUM_THREADS", threads.c_str()});
+      // It would pin its threads over those of the requests.
+      properties.push_back({"ENABLE_CPU_PINNING", "NO"});
+    }
+    const std::string device = upper(options_.device);
     const auto compile = [&](ov_compiled_model_t** compiled) {
-      return api_.ov_core_compile_model_props(core_.get(), model->get(), "CPU",
-                                              std::size(properties), properties, compiled);
+      return api_.ov_core_compile_model_props(core_.get(), model->get(), device.c_str(),
+                                              properties.size(), properties.data(), compiled);
     };
     auto compiled = own(api_, api_.ov_compiled_model_free, compile);
     if (!compiled) return std::unexpected(refused(compiled.error(), path));
@@ -245,8 +254,31 @@ std::string openvino_libraries() {
   return openvino::libraries();
 }
 
+Result<std::vector<std::string>> openvino_devices() {
+  TRY(const Api* api, openvino::api());
+  TRY(const auto core, own(*api, api->ov_core_free, api->ov_core_create));
+  ov_available_devices_t found{};
+  if (api->ov_core_get_available_devices(core.get(), &found) != ov_status_e::OK)
+    return fail(Code::unavailable, api->last_error());
+  std::vector<std::string> out;
+  for (const char* device : {"cpu", "gpu", "npu"}) {
+    // Of several of a kind it says "GPU.0", "GPU.1".
+    const auto is_one = [&](const char* name) {
+      return std::string_view(name).starts_with(upper(device));
+    };
+    if (std::any_of(found.devices, found.devices + found.size, is_one)) out.emplace_back(device);
+  }
+  api->ov_available_devices_free(&found);
+  return out;
+}
+
 Result<std::unique_ptr<Engine>> open_openvino(OpenVinoOptions options) {
   TRY(const Api* api, openvino::api());
+  if (options.device != "cpu") {
+    TRY(const auto devices, openvino_devices());
+    if (std::ranges::find(devices, options.device) == devices.end())
+      return fail(Code::unavailable, "OpenVINO finds no '" + options.device + "' here");
+  }
   TRY(auto core, own(*api, api->ov_core_free, api->ov_core_create));
   return std::unique_ptr<Engine>(new OpenVinoEngine(*api, std::move(core), options));
 }
