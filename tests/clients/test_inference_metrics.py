@@ -141,6 +141,7 @@ def test_statistics_agree_with_the_metrics(serve):
         before = client.get_inference_statistics("b")["model_stats"][0]
         client.infer("b", [tensor(2)])
         after = client.get_inference_statistics("b")["model_stats"][0]
+        assert after in client.get_inference_statistics()["model_stats"]  # of all
     assert after["inference_count"] == before["inference_count"] + 1 and after["execution_count"] == before["execution_count"] + 1
     assert after["inference_stats"]["compute_infer"]["ns"] > before["inference_stats"]["compute_infer"]["ns"]
     assert [row["compute_infer"]["count"] for row in after["batch_stats"] if row["batch_size"] == 1] == [after["execution_count"]]

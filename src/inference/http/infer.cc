@@ -181,6 +181,7 @@ void mount_infer(http::Router& router, Repository& repository, const ServeOption
 
 void mount(http::Router& router, Repository& repository, const ServeOptions& options) {
   mount_infer(router, repository, options);
+  mount_statistics(router, repository, options);  // before models: "stats" is none's name there
   mount_models(router, repository, options);
   mount_activation(router, repository, options);
   mount_life(router, repository, options);
@@ -189,7 +190,6 @@ void mount(http::Router& router, Repository& repository, const ServeOptions& opt
   mount_drift(router, repository, options);
   mount_score(router, repository, options);
   mount_openapi(router, repository, options);
-  mount_statistics(router, repository, options);
   mount_control(router, repository, options);
 }
 
