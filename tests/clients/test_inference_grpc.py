@@ -114,6 +114,13 @@ def test_several_inputs_and_chosen_outputs(client):
     assert [output.name for output in answer.get_response().outputs] == ["double"]
 
 
+@pytest.mark.parametrize("sequence", [7, "line 4"])
+def test_parameters_of_a_sequence_change_nothing(serve, client, sequence):
+    for start, end in [(True, False), (False, True)]:
+        answer = client.infer("digits", [tensor("pixels", serve.digits)], sequence_id=sequence, sequence_start=start, sequence_end=end)
+        assert (answer.as_numpy("label") == raw_labels(serve)).all()
+
+
 def test_classification_names_the_best(serve, client):
     answer = client.infer("digits", [tensor("pixels", serve.digits[:5])], outputs=[triton.InferRequestedOutput("probabilities", class_count=2)])
     rows = answer.as_numpy("probabilities")

@@ -127,6 +127,14 @@ def test_several_inputs_and_chosen_outputs(client):
     assert [output["name"] for output in answer.get_response()["outputs"]] == ["double"]
 
 
+@pytest.mark.parametrize("sequence", [7, 2**63, "line 4"])
+def test_parameters_of_a_sequence_change_nothing(serve, client, sequence):
+    """No model here keeps a state from one request to the next, so that each answers by itself."""
+    for start, end in [(True, False), (False, False), (False, True), (True, True)]:
+        answer = client.infer("digits", [tensor("pixels", serve.digits[:3])], sequence_id=sequence, sequence_start=start, sequence_end=end, request_id="r")
+        assert answer.get_response()["id"] == "r" and (answer.as_numpy("label") == onnxruntime.InferenceSession(serve.model).run(["label"], {"pixels": serve.digits[:3]})[0]).all()
+
+
 def test_large_tensors_and_parallel_calls(serve, client):
     rows = numpy.random.default_rng(1).random((20_000, 64), numpy.float32)  # 5 MB
     pending = [client.async_infer("digits", [tensor("pixels", rows)]) for _ in range(4)]
