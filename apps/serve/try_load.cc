@@ -18,6 +18,13 @@ namespace holdfast {
 
 using namespace inference;  // NOLINT(google-build-using-namespace)
 
+namespace {
+
+// Of the process itself: libraries' data, and stacks of threads, which count as they are mapped.
+constexpr uint64_t kOwnMemory = 512 << 20;
+
+}  // namespace
+
 std::unique_ptr<Engine> offer_engines(const std::string& engine, int threads) {
   std::vector<EngineChoice::Offer> offers;
   if (engine == "openvino")
@@ -49,7 +56,7 @@ Result<void> try_load(const ServeConfig& config, const std::string& path) {
   // With no limit of its own: most of the machine, so that it does not take the others' share.
   const uint64_t machine = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
                            static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-  const uint64_t memory = config.memory > 0 ? config.memory : machine / 4 * 3;
+  const uint64_t memory = config.memory > 0 ? 2 * config.memory + kOwnMemory : machine / 4 * 3;
   const auto seconds = std::chrono::ceil<std::chrono::seconds>(config.sandbox_time);
   TRY(const Ended ended,
       run_measuring({"load", "--model", path, "--engine", config.engine, "--threads",
