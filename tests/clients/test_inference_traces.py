@@ -200,13 +200,19 @@ def test_requests_that_wait_and_are_merged_show_it(tmp_path, collector):
             for _ in range(20):
                 by_http(serve, model="deep", rows=numpy.ones((8, 256), numpy.float32))
 
-        threads = [threading.Thread(target=ask) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        spans = collector.wait(160)
-    merged = [span for span in spans if span.name == "batch" and attributes(span)["holdfast.batch.requests"] > 1]
+        def merged_ones(spans: list) -> list:
+            return [span for span in spans if span.name == "batch" and attributes(span)["holdfast.batch.requests"] > 1]
+
+        # Whether merging pays is learned from runs, which others on the machine disturb: several rounds.
+        for round_ in range(1, 11):
+            threads = [threading.Thread(target=ask) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            spans = collector.wait(160 * round_)
+            if merged := merged_ones(spans):
+                break
     assert merged, "eight callers of a slow model"
     by_id = {span.span_id: span for span in spans}
     waited = {span.parent_span_id: span for span in spans if span.name == "queue"}
