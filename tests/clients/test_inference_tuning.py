@@ -269,15 +269,18 @@ def test_a_model_in_8_bits_is_made_served_and_removed(tmp_path):
     path, samples = tmp_path / "digits.onnx", tmp_path / "samples"
     path.write_bytes(digits_model(images[:1200], labels[:1200]))
     samples.mkdir()
-    for i in range(8):
-        numpy.savez(samples / f"{i}.npz", X=images[1200 + 20 * i:1220 + 20 * i])
+    # Clear ones: no rounding makes another digit of them, on any processor.
+    sure = onnxruntime.InferenceSession(path.read_bytes(), _one_thread()).run(["probabilities"], {"X": images[1200:1400]})[0].max(axis=1) > 0.98
+    clear = images[1200:1400][sure][:100]
+    for i in range(5):
+        numpy.savez(samples / f"{i}.npz", X=clear[20 * i:20 * i + 20])
     serve, model = Serve(tmp_path), path.read_bytes()
     small = kept(serve, model).with_suffix(".int8.onnx")
     with serve.running():
         assert serve.put("net", 1, model)[0] == 201
         done = told("model", "tune", "net", "--serve-data", serve.data, "--samples", samples, "--budget", "3s", "--tolerance", "0.05")
         measured = [row for row in done["candidates"] if row["precision"] == "int8" and "p50_us" in row]
-        assert measured and done["quantized"] == {"layers": 3, "of": 3}
+        assert len(clear) == 100 and measured and done["quantized"] == {"layers": 3, "of": 3}
         chosen = next(row for row in done["candidates"] if row["chosen"])
         assert chosen["precision"] == "int8", done["candidates"]  # 4 times fewer bytes to read for each product
         assert done["applied"] and 3 * small.stat().st_size < len(model)
