@@ -84,6 +84,17 @@ def load_local(data: pathlib.Path, run: dict, shape: str, callers: int, calls: i
     return json.loads(subprocess.run([*map(str, command)], check=True, capture_output=True, text=True).stdout)["per_second"]
 
 
+def in_turns(metric: str, our_run: dict, peer: str, their_run: dict, shape: str) -> None:
+    """Two servers of one model, with one caller and with four."""
+    ours, theirs = {1: [], 4: []}, {1: [], 4: []}
+    for _ in range(ROUNDS):
+        for connections in ours:
+            ours[connections].append(load(our_run, shape, connections)["per_second"])
+            theirs[connections].append(load(their_run, shape, connections)["per_second"])
+    report("inference", f"{metric}_one_caller", "/s", ours[1], peer, theirs[1])
+    report("inference", f"{metric}_saturated", "/s", ours[4], peer, theirs[4])
+
+
 def bench_tuned(folder: pathlib.Path) -> None:
     for name, (path, shape) in models(folder).items():
         place = folder / f"tuned-{name}"
@@ -91,13 +102,7 @@ def bench_tuned(folder: pathlib.Path) -> None:
         chosen = next(row for row in found["candidates"] if row["chosen"])
         print(f"  {name}: {chosen['candidate']}", file=sys.stderr)
         with rigs.serve_data(place / "untuned", path) as usual, rigs.serve_data(place / "tuned", path) as tuned:
-            ours, theirs = {1: [], 4: []}, {1: [], 4: []}
-            for _ in range(ROUNDS):
-                for connections in ours:
-                    ours[connections].append(load(tuned, shape, connections)["per_second"])
-                    theirs[connections].append(load(usual, shape, connections)["per_second"])
-        report("inference", f"tuned_{name}_one_caller", "/s", ours[1], "untuned default", theirs[1])
-        report("inference", f"tuned_{name}_saturated", "/s", ours[4], "untuned default", theirs[4])
+            in_turns(f"tuned_{name}", tuned, "untuned default", usual, shape)
 
 
 def digits(folder: pathlib.Path) -> pathlib.Path:
@@ -134,13 +139,7 @@ def bench_int8(folder: pathlib.Path) -> None:
         chosen = next(row for row in found["candidates"] if row["chosen"])
         print(f"  {name}: {chosen['candidate']}, in 8 bits {found.get('quantized')}", file=sys.stderr)
         with rigs.serve_data(place / "full", path) as full, rigs.serve_data(place / "int8", path) as small:
-            ours, theirs = {1: [], 4: []}, {1: [], 4: []}
-            for _ in range(ROUNDS):
-                for connections in ours:
-                    ours[connections].append(load(small, shape, connections)["per_second"])
-                    theirs[connections].append(load(full, shape, connections)["per_second"])
-        report("inference", f"int8_{name}_one_caller", "/s", ours[1], "the best in 32 bits", theirs[1])
-        report("inference", f"int8_{name}_saturated", "/s", ours[4], "the best in 32 bits", theirs[4])
+            in_turns(f"int8_{name}", small, "the best in 32 bits", full, shape)
 
 
 def bench_saturation(folder: pathlib.Path) -> None:
