@@ -1,24 +1,9 @@
 #include "doors.h"
 
-#include <sys/resource.h>
-
-#include <algorithm>
-
 #include "identity/authority.h"
 #include "net/http/address.h"
 
 namespace holdfast {
-namespace {
-
-// Of open files some are left for what is stored and for the hub's other doors.
-size_t connections_of_each(size_t doors) {
-  constexpr size_t kOthers = 4096, kFew = 1024, kMany = 16'384;
-  rlimit limit{};
-  const size_t files = ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
-  return std::clamp((std::max(files, kOthers) - kOthers) / doors, kFew, kMany);
-}
-
-}  // namespace
 
 Result<std::shared_ptr<TlsContext>> door_tls(const HubConfig& config, const Clock& clock) {
   if (config.mqtt.empty() && config.https.empty() && config.blob_https.empty()) return nullptr;
@@ -56,7 +41,7 @@ Result<void> Doors::open_blob(Runtime& runtime, const HubConfig& config,
                               std::shared_ptr<TlsContext> tls, const http::Router& blob) {
   http::ServerOptions options{
       .name = "blob", .address = config.blob, .max_body_bytes = 5001ull << 20};
-  options.max_connections = connections_of_each(config.blob_https.empty() ? 1 : 2);
+  options.max_connections = http::connections_of_each(config.blob_https.empty() ? 1 : 2);
   TRY(blob_, http::Server::start(runtime, options, blob));
   if (config.blob_https.empty()) return {};
   options.name = "blob-https";

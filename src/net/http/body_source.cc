@@ -28,6 +28,17 @@ Task<Result<size_t>> BodySource::read(std::span<std::byte> into) {
   co_return co_await read_chunks(into);
 }
 
+// The next bytes from the peer: into the connection's buffer, or past it where there is room. The
+// end of a stream is told once, an error too; a read behind it would wait for the deadline.
+Task<Result<size_t>> BodySource::more(std::span<std::byte> room) {
+  if (cut_) co_return fail(Code::unavailable, "the body was cut short");
+  connection_.expect_body();
+  auto came = room.empty() ? co_await connection_.fill() : co_await connection_.receive(room);
+  cut_ = !came || *came == 0;
+  if (came && cut_) co_return fail(Code::unavailable, "the body was cut short");
+  co_return came;
+}
+
 Task<Result<size_t>> BodySource::read_chunks(std::span<std::byte> into) {
   parser_.room = into;
   while (!parser_.is_done() && parser_.room.size() == into.size() && !into.empty()) {
@@ -40,11 +51,7 @@ Task<Result<size_t>> BodySource::read_chunks(std::span<std::byte> into) {
         co_return fail(Code::invalid_argument, "the body is not well formed: " + error.message());
       if (parser_.is_done() || parser_.room.size() != into.size()) break;
     }
-    connection_.expect_body();
-    // The end of a stream is told once; a read behind it would wait for the deadline.
-    if (cut_) co_return fail(Code::unavailable, "the body was cut short");
-    CO_TRY(const size_t count, co_await connection_.fill());
-    cut_ = count == 0;
+    CO_TRY_VOID(co_await more({}));
   }
   connection_.expect_nothing();  // what the handler does with the bytes has its own deadlines
   co_return into.size() - parser_.room.size();
@@ -56,18 +63,9 @@ Task<Result<size_t>> BodySource::read_announced(std::span<std::byte> into) {
   if (into.empty()) co_return size_t{0};
   size_t count = 0;
   if (connection_.unread().empty()) {
-    if (cut_) co_return fail(Code::unavailable, "the body was cut short");
-    connection_.expect_body();
-    size_t came = 0;
-    if (into.size() >= Connection::kReadSize) {
-      CO_TRY(came, co_await connection_.receive(into));
-      count = came;
-    } else {
-      CO_TRY(came, co_await connection_.fill());
-    }
-    // The end of a stream is told once; a read behind it would wait for the deadline.
-    cut_ = came == 0;
-    if (cut_) co_return fail(Code::unavailable, "the body was cut short");
+    const bool past = into.size() >= Connection::kReadSize;
+    CO_TRY(const size_t came, co_await more(past ? into : std::span<std::byte>()));
+    if (past) count = came;
     connection_.expect_nothing();  // what the handler does with the bytes has its own deadlines
   }
   if (count == 0) {

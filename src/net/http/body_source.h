@@ -23,6 +23,7 @@ class BodySource final : public ByteSource {
  private:
   Task<Result<size_t>> read_announced(std::span<std::byte> into);
   Task<Result<size_t>> read_chunks(std::span<std::byte> into);
+  Task<Result<size_t>> more(std::span<std::byte> room);
 
   Connection& connection_;
   Parser<true>& parser_;

@@ -18,10 +18,19 @@ bool sends_body(const Request& request, const Response& response) {
   return request.method != "HEAD" && !is_bodiless(response);
 }
 
-std::string text_head(const Response& response, const std::string& text, bool keep_alive) {
+// With the text itself where a tail follows it, so that two pieces are sent in any case.
+std::string text_head(const Request& request, const Response& response, const std::string& text,
+                      bool keep_alive) {
   std::optional<uint64_t> length = response.announced_length;
-  if (!length && !is_bodiless(response)) length = text.size();
-  return response_head(response, length, false, keep_alive);
+  if (!length && !is_bodiless(response)) length = text.size() + response.tail.size();
+  std::string head = response_head(response, length, false, keep_alive);
+  if (!response.tail.empty() && sends_body(request, response)) head += text;
+  return head;
+}
+
+ByteView text_body(const Request& request, const Response& response, const std::string& text) {
+  if (!sends_body(request, response)) return {};
+  return response.tail.empty() ? as_bytes(text) : ByteView(response.tail);
 }
 
 }  // namespace
@@ -31,9 +40,8 @@ bool Connection::respond_at_once() {
   Exchange& exchange = *exchange_;
   const auto* text = std::get_if<std::string>(&exchange.response.body);
   if (text == nullptr || stream.tls()) return false;
-  exchange.head = text_head(exchange.response, *text, exchange.reusable);
-  const ByteView body =
-      sends_body(exchange.request, exchange.response) ? as_bytes(*text) : ByteView();
+  exchange.head = text_head(exchange.request, exchange.response, *text, exchange.reusable);
+  const ByteView body = text_body(exchange.request, exchange.response, *text);
   const auto sent = stream.write_now(as_bytes(exchange.head), body);
   if (!sent) exchange.reusable = false;
   if (!sent || *sent == exchange.head.size() + body.size()) return true;
@@ -49,9 +57,9 @@ Task<Result<void>> Connection::respond(bool keep_alive) {
   const bool send_body = sends_body(request, response);
   if (auto* text = std::get_if<std::string>(&response.body)) {
     std::string& head = exchange_->head;
-    if (head.empty()) head = text_head(response, *text, keep_alive);
+    if (head.empty()) head = text_head(request, response, *text, keep_alive);
     const size_t sent = exchange_->sent, of_head = std::min(sent, head.size());
-    const ByteView body = send_body ? as_bytes(*text) : ByteView();
+    const ByteView body = text_body(request, response, *text);
     co_return co_await stream.write(as_bytes(head).subspan(of_head), body.subspan(sent - of_head));
   }
   if (auto* body = std::get_if<StreamBody>(&response.body)) {

@@ -1,5 +1,7 @@
 #include "net/http/server.h"
 
+#include <sys/resource.h>
+
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
@@ -86,6 +88,13 @@ Result<std::unique_ptr<Server>> Server::start(Runtime& runtime, ServerOptions op
   for (unsigned core = 0; core < state->listeners->cores(); ++core)
     state->accepting.spawn(state->listeners->executor(core), "sweep", state->sweep(core));
   return std::unique_ptr<Server>(new Server(std::move(state)));
+}
+
+size_t connections_of_each(size_t doors) {
+  constexpr size_t kOthers = 4096, kFew = 1024, kMany = 16'384;
+  rlimit limit{};
+  const size_t files = ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
+  return std::clamp((std::max(files, kOthers) - kOthers) / doors, kFew, kMany);
 }
 
 Server::Server(std::shared_ptr<State> state) : state_(std::move(state)) {}

@@ -24,6 +24,10 @@ struct ServerOptions {
   std::chrono::seconds body_timeout{60};    // without one byte of progress, each way
 };
 
+// How many connections each of `doors` may have: of the files that the process may have open some
+// are left for what is stored and for its other doors.
+size_t connections_of_each(size_t doors);
+
 class Server {
  public:
   // Binds and accepts at once. conflict names the address in use and, where /proc tells, the

@@ -60,11 +60,18 @@ struct HttpServer : testing::Test {
                  response.body = FileRange{file_of(size), 0, size};
                  co_return response;
                });
-    router.add("GET", "/slow", Role::anonymous, [this](Request&) -> Task<Result<Response>> {
-      entered = true;
-      while (!release) (void)co_await sleep_for(5ms);
-      co_return Response(200, "text/plain", "slow");
-    });
+    router.add("GET", "/slow", Role::anonymous, [this](Request&) { return slow(); });
+    router.add("GET", "/tail/{size}", Role::anonymous, tail);
+  }
+  Task<Result<Response>> slow() {
+    entered = true;
+    while (!release) (void)co_await sleep_for(5ms);
+    co_return Response(200, "text/plain", "slow");
+  }
+  static Task<Result<Response>> tail(Request& request) {
+    Response response(200, "text/plain", "text and ");
+    response.tail.assign(*parse_u64(request.param("size")), std::byte('t'));
+    co_return response;
   }
   static ClientRequest post(std::string url, std::string body) {
     ClientRequest request("POST", std::move(url));
@@ -72,6 +79,20 @@ struct HttpServer : testing::Test {
     return request;
   }
 };
+
+TEST_F(HttpServer, ATailFollowsTheText) {
+  LoopbackServer server(router);
+  for (const size_t size : {0u, 1u, 70'000u, 20'000'000u}) {
+    const std::string url = server.url("/tail/" + std::to_string(size));
+    const auto answer = fetch(ClientRequest("GET", url));
+    ASSERT_TRUE(answer) << answer.error().message();
+    EXPECT_EQ(answer->body, "text and " + std::string(size, 't'));
+    const auto head = fetch(ClientRequest("HEAD", url));
+    ASSERT_TRUE(head) << head.error().message();
+    EXPECT_EQ(head->body, "");
+    EXPECT_EQ(head->headers.get_or("Content-Length", ""), std::to_string(size + 9));
+  }
+}
 
 TEST_F(HttpServer, EchoesBodiesOfManySizes) {
   LoopbackServer server(router);
@@ -257,6 +278,20 @@ TEST_F(HttpServer, SlowBodiesEndByTheirDeadline) {
   EXPECT_FALSE(got.starts_with("HTTP/1.1 200")) << got;
   EXPECT_LT(std::chrono::steady_clock::now() - began, 10s);
   EXPECT_EQ(fetch(post(server.url("/echo"), "whole"))->body, "whole");
+}
+
+TEST_F(HttpServer, AResetInABodyEndsTheConnection) {
+  LoopbackServer server(router);
+  for (int i = 0; i < 100; ++i) {
+    send_and_reset(server.server().port(),
+                   i % 2 == 0
+                       ? "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf"
+                       : "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nhalf");
+  }
+  const auto deadline = std::chrono::steady_clock::now() + 20s;  // well below that of a body
+  while (server.server().connections() > 0 && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(10ms);
+  EXPECT_EQ(server.server().connections(), 0U);
 }
 
 TEST_F(HttpServer, ABugInAHandlerIs500AndTheConnectionGoesOn) {

@@ -39,16 +39,32 @@ Result<Client::Whole> fetch(ClientRequest request, ClientOptions options) {
   return run_task(fetch_once(std::move(request), std::move(options)));
 }
 
-std::string exchange_raw(uint16_t port, std::string_view bytes, int seconds) {
-  const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+namespace {
+
+// Nothing where it is refused.
+Fd connect_and_send(uint16_t port, std::string_view bytes) {
+  Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
-    return "not connected";
-  if (::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) != std::ssize(bytes))
-    return "not sent";
+  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+      ::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) != std::ssize(bytes))
+    fd = Fd();
+  return fd;
+}
+
+}  // namespace
+
+void send_and_reset(uint16_t port, std::string_view bytes) {
+  const Fd fd = connect_and_send(port, bytes);
+  const linger at_once{1, 0};
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+std::string exchange_raw(uint16_t port, std::string_view bytes, int seconds) {
+  const Fd fd = connect_and_send(port, bytes);
+  if (!fd) return "not connected";
   std::string got;
   char chunk[4096];
   pollfd ready{fd.get(), POLLIN, 0};

@@ -31,6 +31,8 @@ class LoopbackServer {
 Result<Client::Whole> fetch(ClientRequest request, ClientOptions options = {});
 // Sends bytes as they are and returns all that comes until the server closes or `seconds` pass.
 std::string exchange_raw(uint16_t port, std::string_view bytes, int seconds = 60);
+// Sends them and breaks the connection off with a reset.
+void send_and_reset(uint16_t port, std::string_view bytes);
 
 // Gives `bytes` and then fails with `error`.
 class FailingSource final : public ByteSource {
