@@ -129,7 +129,9 @@ Result<std::vector<Tensor>> read_npz(const std::string& path) {
     std::string array(bytes.substr(data, packed));
     if (method == 8) {
       TRY(array, inflate_all(array, size));
-    } else if (method != 0) {
+    } else if (method == 0) {
+      if (packed != size) return broken("its list of arrays is damaged");
+    } else {
       return fail(Code::unsupported, "it is compressed in a way that is not offered");
     }
     if (name.ends_with(".npy")) name.resize(name.size() - 4);

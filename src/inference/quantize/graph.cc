@@ -31,7 +31,9 @@ const onnx::AttributeProto* attribute_of(const onnx::NodeProto& node, std::strin
 Result<onnx::ModelProto> read_onnx(const std::string& path) {
   TRY(const std::string bytes, read_file(path, kLargestFile));
   onnx::ModelProto model;
-  if (!model.ParseFromString(bytes) || !model.has_graph())
+  const auto empty = [](const onnx::NodeProto& node) { return node.output().empty(); };
+  if (!model.ParseFromString(bytes) || !model.has_graph() ||
+      std::ranges::any_of(model.graph().node(), empty))
     return fail(Code::invalid_argument, "not an ONNX model");
   return model;
 }

@@ -241,6 +241,15 @@ TEST_F(Quantize, WhatIsNotFiniteStaysAsItIs) {
   EXPECT_EQ(in_8_bits(out()), 1u);
 }
 
+TEST_F(Quantize, WeightsThatAreNearlyNothingAreNoTrouble) {
+  Net net;
+  net.convolutional();
+  auto& tiny = *net.model.mutable_graph()->mutable_initializer(2)->mutable_float_data();  // of w2
+  for (float& value : tiny) value = std::copysign(std::numeric_limits<float>::denorm_min(), value);
+  ASSERT_TRUE(run(net));
+  EXPECT_LT(off(), 0.03);
+}
+
 TEST_F(Quantize, RefusesWhatItCannotDo) {
   Net net;
   net.convolutional();

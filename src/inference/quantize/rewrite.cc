@@ -158,6 +158,8 @@ class Rewriter {
     const auto finite = [](float value) { return std::isfinite(value); };
     if (!std::ranges::all_of(weights, finite) || !std::ranges::all_of(bias, finite)) return {};
     const QuantizedWeights made = rounded(weights, tensor, of, bias, input->scale);
+    const auto exact = [&](float scale) { return std::isnormal(scale * input->scale); };
+    if (!std::ranges::all_of(made.scales, exact)) return {};  // too small or too large for a float
     std::vector<int64_t> channels;  // a scalar's, where one scale is for all
     if (by_channel_) channels.push_back(of.channels);
     const std::string small =
@@ -201,7 +203,8 @@ class Rewriter {
       float& most = out.scales[channel_of(i)];
       most = std::max(most, std::abs(weights[i]));
     }
-    for (float& scale : out.scales) scale = scale > 0 ? scale / largest_ : 1.0f / largest_;
+    for (float& scale : out.scales)
+      scale = std::max((scale > 0 ? scale : 1.0f) / largest_, std::numeric_limits<float>::min());
     for (size_t i = 0; i < bias.size(); ++i) {
       const double needed = std::abs(bias[i]) / (kMostBias * input_scale);
       float& scale = out.scales[by_channel_ ? i : 0];
