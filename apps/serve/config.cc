@@ -259,6 +259,7 @@ Result<ServeConfig> read_serve_config(int argc, char** argv) {
   over(config.local, local, "HOLDFAST_SERVE_LOCAL");
   over(config.engine, engine, "HOLDFAST_SERVE_ENGINE");
   over(config.drift.device, device, "HOLDFAST_SERVE_DEVICE");
+  over(config.care.run, "", "HOLDFAST_SERVE_RUN");
   if (config.engine != "onnxruntime" && config.engine != "openvino")
     return fail(Code::invalid_argument,
                 "engine: '" + config.engine + "' is not one of onnxruntime, openvino");

@@ -53,7 +53,7 @@ struct ServeConfig {
 };
 
 // The flags that its usage line names, then HOLDFAST_SERVE_DATA, _MODELS, _LISTEN, _GRPC, _LOCAL,
-// _ENGINE, _DEVICE, then the file.
+// _ENGINE, _DEVICE, _RUN (of the model in an image), then the file.
 Result<ServeConfig> read_serve_config(int argc, char** argv);
 Result<ServeConfig> parse_serve_config(const std::string& text, const std::string& source);
 // The section `traces:`; files and secrets are relative to `source`'s folder.

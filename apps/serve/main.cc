@@ -67,7 +67,8 @@ Result<void> run(const ServeConfig& config) {
   http::ServerOptions server_options{.name = "serve",
                                      .address = config.http,
                                      .tls = access->tls(),
-                                     .max_body_bytes = options.max_model};
+                                     .max_body_bytes = options.max_model,
+                                     .max_connections = http::connections_of_each(1)};
   TRY(auto server, http::Server::start(runtime, server_options, router));
   std::unique_ptr<inference::GrpcServer> grpc;
   std::unique_ptr<inference::LocalDoor> local;

@@ -81,6 +81,7 @@ void Capture::answered(const Loaded& loaded, const Inputs& inputs, const Outputs
   requests_.offer([&] {
     Captured line{.model = loaded.name,
                   .digest = loaded.digest,
+                  .run = loaded.run,
                   .time = format_rfc3339(clock_.now(), 6),
                   .agent = options_.agent,
                   .request_id = std::string(options.id),

@@ -33,7 +33,7 @@ struct CaptureOptions {
 
 // One of a request's two lines.
 struct Captured {
-  std::string id, correlation, model, digest, time, agent;
+  std::string id, correlation, model, digest, run, time, agent;
   std::string request_id;  // the client's; empty: the correlation stands for it
   int64_t version = 0;
   bool input = false;

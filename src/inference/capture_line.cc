@@ -125,7 +125,8 @@ std::string line_of(const Captured& captured) {
          json_text(captured.request_id.empty() ? captured.correlation : captured.request_id) +
          R"(,"modelversion":")" + version + R"(","collectdatatype":")" + kKind + R"(","agent":)" +
          json_text(captured.agent) + R"(,"modelname":)" + json_text(captured.model) +
-         R"(,"modeldigest":")" + captured.digest + "\"}";
+         R"(,"modeldigest":")" + captured.digest + '"' +
+         (captured.run.empty() ? "" : R"(,"modelrun":)" + json_text(captured.run)) + '}';
 }
 
 }  // namespace holdfast::inference

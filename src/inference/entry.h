@@ -36,6 +36,14 @@ struct Care {
   BreakerOptions breaker;
   QuarantineOptions quarantine;
   TrialSpec trial;  // what a trial has where it says nothing else
+  std::string run;  // of versions that do not say which run of the training made them
 };
+
+// How a version comes in.
+struct Put {
+  bool beside = false;  // another version that answers goes on doing so
+  std::string run;      // which run of the training made it, ASCII; empty: nobody says
+};
+inline constexpr size_t kLongestRun = 512;  // characters
 
 }  // namespace holdfast::inference

@@ -23,6 +23,7 @@ struct Loaded {
   std::string name;
   int64_t version = 0;
   std::string digest;  // "sha256:…" of model.onnx
+  std::string run;     // of the training that made it; empty: nobody said
   std::unique_ptr<Model> model;
   Signature accepts;                     // the model's, with what is decoded for it
   std::optional<PictureInput> pictures;  // where a recipe lies beside the model

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/files.h"
+#include "base/json_reader.h"
 #include "base/log.h"
 #include "inference/batch.h"
 #include "inference/drift/profile.h"
@@ -30,6 +31,23 @@ std::optional<int64_t> version_of(const std::string& name) {
   if (!number || *number == 0 || *number > INT64_MAX || std::to_string(*number) != name)
     return std::nullopt;
   return static_cast<int64_t>(*number);
+}
+
+Result<void> check_run(std::string_view run) {
+  const bool plain = std::ranges::all_of(run, [](char c) { return c >= ' ' && c <= '~'; });
+  if (run.size() > kLongestRun || !plain)
+    return fail(Code::invalid_argument,
+                "a run is a text of at most " + std::to_string(kLongestRun) + " ASCII characters");
+  return {};
+}
+
+// What was said when the version was sent in.
+std::optional<std::string> run_of(const fs::path& folder) {
+  const auto text = read_file(folder / "model.json", 64 << 10);
+  const auto about = text ? parse_json_object(*text, "model.json") : std::unexpected(text.error());
+  const boost::json::value* run = about ? about->if_contains("run") : nullptr;
+  if (run == nullptr || !run->is_string()) return std::nullopt;
+  return std::string(run->get_string());
 }
 
 }  // namespace
@@ -82,6 +100,7 @@ Result<LoadedPtr> Repository::load_file(const std::string& name, int64_t version
   }
   TRY_VOID(read_recipe(*loaded));
   read_profile(*loaded, fs::path(path).parent_path());
+  loaded->run = run_of(fs::path(path).parent_path()).value_or(care_.run);
   // Requests of its models are what may be run together and at once, not those of a pipeline.
   loaded->mergeable = !loaded->pipeline && can_merge(loaded->model->signature());
   warm_up(*loaded);
@@ -144,10 +163,11 @@ bool Repository::publish(const LoadedPtr& loaded, Place place) {
 }
 
 Task<Result<LoadedPtr>> Repository::put(std::string name, int64_t version, ByteSource& bytes,
-                                        uint64_t limit, bool beside) {
+                                        uint64_t limit, Put how) {
   limit = std::min(limit, kModelLimit);
   CO_TRY_VOID(check_model_name(name));
   if (version <= 0) co_return fail(Code::invalid_argument, "a version is a number from 1");
+  CO_TRY_VOID(check_run(how.run));
   const std::string incoming = directory_ + "/.incoming-" + hex(as_bytes(random_bytes(8)));
   struct Cleanup {
     std::string path;
@@ -171,15 +191,15 @@ Task<Result<LoadedPtr>> Repository::put(std::string name, int64_t version, ByteS
     };
     CO_TRY_VOID(co_await pool_.run(std::move(write)));
   }
-  auto work = [this, &fd, &incoming, &name, version, beside]() -> Result<LoadedPtr> {
+  auto work = [this, &fd, &incoming, &name, version, &how]() -> Result<LoadedPtr> {
     if (::fsync(fd.get()) != 0) return std::unexpected(errno_error(errno, "fsync of the model"));
-    return install(name, version, incoming, beside);
+    return install(name, version, incoming, how);
   };
   co_return co_await pool_.run(std::move(work));
 }
 
 Result<LoadedPtr> Repository::install(const std::string& name, int64_t version,
-                                      const std::string& incoming, bool beside) {
+                                      const std::string& incoming, const Put& how) {
   const std::lock_guard changing(changing_);
   const std::string folder = directory_ + "/" + name + "/" + std::to_string(version);
   const bool there = fs::exists(folder + "/model.onnx");
@@ -203,16 +223,17 @@ Result<LoadedPtr> Repository::install(const std::string& name, int64_t version,
     boost::json::object info;
     info["digest"] = loaded->digest;
     info["size"] = static_cast<uint64_t>(fs::file_size(incoming + "/model.onnx"));
+    if (!how.run.empty()) info["run"] = loaded->run = how.run;
     info["created"] = format_rfc3339(SystemClock().now());
     TRY_VOID(replace_file(incoming + "/model.json", as_bytes(boost::json::serialize(info) + "\n")));
     TRY_VOID(make_directories(directory_ + "/" + name));
-    if (beside) TRY_VOID(pin_current(name));
+    if (how.beside) TRY_VOID(pin_current(name));
     if (::rename(incoming.c_str(), folder.c_str()) != 0)
       return std::unexpected(errno_error(errno, "rename to " + folder));
     TRY_VOID(sync_directory(directory_ + "/" + name));
   }
-  const Place place = beside ? Place::beside : Place::newest;
-  if (publish(loaded, place) && !beside) TRY_VOID(forget_activation(name));
+  const Place place = how.beside ? Place::beside : Place::newest;
+  if (publish(loaded, place) && !how.beside) TRY_VOID(forget_activation(name));
   return loaded;
 }
 

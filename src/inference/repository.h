@@ -38,10 +38,10 @@ class Repository {
   // The same, but loads what is evicted, others making room. unavailable: "no_memory" too.
   Task<Result<LoadedPtr>> acquire(std::string name, int64_t version = 0);
   // Streams a model in; durable and serving when it returns. The newest version becomes current,
-  // unless it is put `beside`; one more stays loaded. conflict: the version exists with other bytes
-  // (the same bytes are fine); invalid_argument: not a model.
+  // unless it is put beside; one more stays loaded. conflict: the version exists with other bytes
+  // (the same bytes are fine, and its run stays); invalid_argument: not a model, not a run.
   Task<Result<LoadedPtr>> put(std::string name, int64_t version, ByteSource& bytes, uint64_t limit,
-                              bool beside = false);
+                              Put how = {});
   Task<Result<LoadedPtr>> load(std::string name, int64_t version = 0);  // 0: the newest on disk
   // Makes a version on disk the current one, whatever its number, loading it where it is not; it
   // stays current over a restart, until a put() or load() of one that is not older. not_found.
@@ -87,7 +87,7 @@ class Repository {
   void mark_evicted(const std::string& name, int64_t version, bool current);
   Result<void> make_room(const std::string& name, int64_t version, uint64_t bytes);
   Result<LoadedPtr> install(const std::string& name, int64_t version, const std::string& incoming,
-                            bool beside);
+                            const Put& how);
   Result<LoadedPtr> load_file(const std::string& name, int64_t version, const std::string& path);
   Result<LoadedPtr> bring_back(const std::string& name, int64_t version);  // acquire(), in a change
   Result<void> load_pipeline(Loaded& loaded, const std::string& path);

@@ -22,7 +22,7 @@ class TrialsTest : public RepositoryTest {
   void two(int second = 2) {
     ASSERT_TRUE(put(1, fake_model(1)));
     MemorySource source(fake_model(second));
-    ASSERT_TRUE(run_task(repository_->put("m", 2, source, 1 << 20, true)));
+    ASSERT_TRUE(run_task(repository_->put("m", 2, source, 1 << 20, {.beside = true})));
     EXPECT_EQ(state(), "1:READY* 2:READY");
   }
   // The version that answered; each answer is that version's own.
@@ -263,7 +263,7 @@ TEST_F(TrialsTest, OnlyWhatCanTakeItsPlaceIsTried) {
   EXPECT_EQ(start({.version = 1, .share = 1}).error().code(), Code::conflict);
   EXPECT_EQ(start({.version = 2}).error().code(), Code::invalid_argument);
   MemorySource wide(fake_model(2, "input x FP32 -1,3\noutput y FP32 -1,3\n"));
-  ASSERT_TRUE(run_task(repository_->put("m", 2, wide, 1 << 20, true)));
+  ASSERT_TRUE(run_task(repository_->put("m", 2, wide, 1 << 20, {.beside = true})));
   EXPECT_EQ(start({.version = 2, .share = 1}).error().code(), Code::invalid_argument);
   EXPECT_EQ(*ask(), 1);
 }
@@ -283,7 +283,7 @@ class TrialsInABudgetTest : public TrialsTest {
     repository_ = std::move(*Repository::open(folder_, engine_, {}, {bytes, std::move(pinned)}));
     ASSERT_TRUE(put(1, sized(1)));
     MemorySource source(sized(2));
-    ASSERT_TRUE(run_task(repository_->put("m", 2, source, 1 << 20, true)));
+    ASSERT_TRUE(run_task(repository_->put("m", 2, source, 1 << 20, {.beside = true})));
   }
   // The version that answers, loading what is evicted, as every door does.
   int64_t demand() {

@@ -209,8 +209,11 @@ Task<Result<void>> Reconciler::deploy_model(ModuleSpec spec) {
   CO_TRY(Fd fd, open_file(fetched.onnx, O_RDONLY | O_CLOEXEC));
   http::FileRange bytes{std::make_shared<Fd>(std::move(fd)), 0, fetched.model.size};
   const bool tried = !spec.canary.empty() && spec.status == Wanted::running;
+  ModelServer::Put how{.beside = tried, .run = {}};
+  if (const auto run = fetched.labels.find(oci::label::kRun); run != fetched.labels.end())
+    how.run = run->second;
   CO_TRY(const std::string digest,
-         co_await parts_.models->put(spec.name, version, std::move(bytes), tried));
+         co_await parts_.models->put(spec.name, version, std::move(bytes), std::move(how)));
   if (digest != fetched.model.onnx.str())
     co_return fail(Code::internal,
                    "the inference server took " + digest + " for " + fetched.model.onnx.str());

@@ -81,8 +81,10 @@ Task<Result<void>> HttpModelServer::mark_trials(std::vector<Served>& served) {
 }
 
 Task<Result<std::string>> HttpModelServer::put(std::string name, int64_t version,
-                                               http::FileRange onnx, bool beside) {
-  http::ClientRequest request("PUT", version_path(name, version) + (beside ? "?stage=true" : ""));
+                                               http::FileRange onnx, Put how) {
+  std::string query = how.beside ? "?stage=true" : "";
+  if (!how.run.empty()) query += (query.empty() ? "?run=" : "&run=") + percent_encode(how.run);
+  http::ClientRequest request("PUT", version_path(name, version) + query);
   request.file = std::move(onnx);
   request.timeout = std::chrono::minutes(10);  // loading and warming up a large one
   CO_TRY(const std::string body, co_await call(std::move(request)));
@@ -155,7 +157,7 @@ Task<Result<std::vector<Served>>> MemoryModelServer::list() {
 }
 
 Task<Result<std::string>> MemoryModelServer::put(std::string name, int64_t version,
-                                                 http::FileRange onnx, bool beside) {
+                                                 http::FileRange onnx, Put how) {
   std::string bytes(onnx.size, '\0');
   CO_TRY_VOID(read_exact(onnx.fd->get(), std::as_writable_bytes(std::span(bytes)), onnx.offset));
   const std::lock_guard lock(mutex_);
@@ -166,7 +168,8 @@ Task<Result<std::string>> MemoryModelServer::put(std::string name, int64_t versi
   const auto [at, fresh] = model.versions.try_emplace(version, digest);
   if (!fresh && at->second != digest)
     co_return fail(Code::conflict, "the version exists with other bytes");
-  if (!beside || model.current == 0) model.current = std::max(model.current, version);
+  if (fresh) model.runs[version] = how.run;
+  if (!how.beside || model.current == 0) model.current = std::max(model.current, version);
   co_return digest;
 }
 
@@ -225,6 +228,13 @@ std::string MemoryModelServer::profile(const std::string& name, int64_t version)
   const auto found = models_.find(name);
   if (found == models_.end() || !found->second.profiles.contains(version)) return "";
   return found->second.profiles.at(version);
+}
+
+std::string MemoryModelServer::run(const std::string& name, int64_t version) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = models_.find(name);
+  if (found == models_.end() || !found->second.runs.contains(version)) return "";
+  return found->second.runs.at(version);
 }
 
 Task<Result<void>> MemoryModelServer::unload(std::string name) {

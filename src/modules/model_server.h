@@ -24,13 +24,16 @@ struct Served {
 // Any thread may call. Common failures: unavailable, timed_out.
 class ModelServer {
  public:
+  struct Put {
+    bool beside = false;  // another version that answers goes on doing so
+    std::string run;      // of the training that made it; empty: nobody says
+  };
   virtual ~ModelServer() = default;
   virtual Task<Result<std::vector<Served>>> list() = 0;
   // Durable, loaded and warm when it returns; the digest of what it took. conflict: the version is
-  // there with other bytes; invalid_argument: not a model. `beside`: another version that answers
-  // goes on doing so.
+  // there with other bytes; invalid_argument: not a model.
   virtual Task<Result<std::string>> put(std::string name, int64_t version, http::FileRange onnx,
-                                        bool beside) = 0;
+                                        Put how) = 0;
   // What live requests of this version are compared with (profile.json), in place of another.
   // not_found; invalid_argument: it is none of this model.
   virtual Task<Result<void>> set_profile(std::string name, int64_t version,
@@ -52,7 +55,7 @@ class HttpModelServer final : public ModelServer {
       : client_(client), url_(std::move(url) + "/") {}
   Task<Result<std::vector<Served>>> list() override;
   Task<Result<std::string>> put(std::string name, int64_t version, http::FileRange onnx,
-                                bool beside) override;
+                                Put how) override;
   Task<Result<void>> set_profile(std::string name, int64_t version, std::string profile) override;
   Task<Result<void>> activate(std::string name, int64_t version) override;
   Task<Result<void>> try_out(std::string name, int64_t version,
@@ -72,7 +75,7 @@ class MemoryModelServer final : public ModelServer {
  public:
   Task<Result<std::vector<Served>>> list() override;
   Task<Result<std::string>> put(std::string name, int64_t version, http::FileRange onnx,
-                                bool beside) override;
+                                Put how) override;
   Task<Result<void>> set_profile(std::string name, int64_t version, std::string profile) override;
   Task<Result<void>> activate(std::string name, int64_t version) override;
   Task<Result<void>> try_out(std::string name, int64_t version,
@@ -83,11 +86,12 @@ class MemoryModelServer final : public ModelServer {
   void end_trial(const std::string& name, bool promoted);
   boost::json::object canary(const std::string& name) const;  // of the running trial
   std::string profile(const std::string& name, int64_t version) const;
+  std::string run(const std::string& name, int64_t version) const;
 
  private:
   struct Model {
     std::map<int64_t, std::string> versions;  // to digests
-    std::map<int64_t, std::string> profiles;
+    std::map<int64_t, std::string> profiles, runs;
     int64_t current = 0;         // 0: unloaded
     int64_t tried = 0;           // 0: no trial runs
     boost::json::object canary;  // of the trial

@@ -97,6 +97,7 @@ struct ReconcilerTest : testing::Test {
     oci::Manifest manifest;
     manifest.config = layer->descriptor;
     manifest.layers = {layer->descriptor};
+    manifest.annotations[oci::label::kRun] = "run-" + std::to_string(version);
     manifest.layers[0].annotations[oci::label::kDigest] = "sha256:" + sha256_hex(as_bytes(bytes));
     if (!profile.empty()) {
       auto second = oci::write_layer(
@@ -270,10 +271,11 @@ TEST_F(ReconcilerTest, AModelIsFetchedCheckedAndSwitched) {
   EXPECT_TRUE(served().empty());
 }
 
-TEST_F(ReconcilerTest, AModelBringsItsProfileAndServesWithoutAGoodOne) {
+TEST_F(ReconcilerTest, AModelBringsItsRunAndItsProfileAndServesWithoutAGoodOne) {
   desire(manifest(1, "\"digits\":" + push("digits", 1, "onnx one", "profile one")));
   EXPECT_EQ(status("digits"), "running") << json::serialize(module("digits"));
   EXPECT_EQ(server.profile("digits", 1), "profile one");
+  EXPECT_EQ(server.run("digits", 1), "run-1");
   desire(manifest(2, "\"digits\":" + push("digits", 2, "onnx two", "of another model")));
   EXPECT_EQ(status("digits"), "running") << json::serialize(module("digits"));
   EXPECT_EQ(current(), 2);
@@ -362,7 +364,7 @@ TEST_F(ReconcilerTest, ThoseOfTheUserAreNotTouched) {
   const std::string path = folder / "own.onnx";
   ASSERT_TRUE(replace_file(path, as_bytes("onnx own")));
   http::FileRange file{std::make_shared<Fd>(*open_file(path, O_RDONLY)), 0, 8};
-  ASSERT_TRUE(run_on(runtime, server.put("own", 1, file, false)));
+  ASSERT_TRUE(run_on(runtime, server.put("own", 1, file, {})));
   desire(manifest(1, ""));
   EXPECT_EQ(served().size(), 1u);
 }

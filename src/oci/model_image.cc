@@ -110,6 +110,7 @@ Result<ModelImage> build_model_image(const ModelDescription& description, const 
   config.user = kRuntimeUser;
   config.working_dir = "/";
   config.env = {"LD_LIBRARY_PATH=/lib"};
+  if (!description.run.empty()) config.env.push_back("HOLDFAST_SERVE_RUN=" + description.run);
   config.entrypoint = {"/holdfast-serve"};
   config.cmd = {"--config", std::string(kRuntimeConfig)};
   config.exposed_ports = {"8000/tcp", "8001/tcp"};

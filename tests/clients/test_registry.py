@@ -158,7 +158,7 @@ def test_a_model_image_says_where_it_comes_from_and_moves_only_its_layer(api, mo
 
 @needs_podman
 def test_the_model_image_answers_under_podman(api, podman, model):
-    status, made = publish(api, "served", 1, model)
+    status, made = publish(api, "served", 1, model, "?run=run-9")
     assert status in (200, 201), made
     with socket.socket() as probe, socket.socket() as other:
         probe.bind(("127.0.0.1", 0))
@@ -186,7 +186,8 @@ def test_the_model_image_answers_under_podman(api, podman, model):
         expected = onnxruntime.InferenceSession(model).run(None, {"pixels": rows})
         assert (answer.as_numpy("label") == expected[0]).all()
         numpy.testing.assert_allclose(answer.as_numpy("probabilities"), expected[1], rtol=1e-4, atol=1e-6)
-        assert client.get_model_metadata("served")["parameters"]["model_digest"] == sha256(model)
+        assert client.get_model_metadata("served")["parameters"] == {"model_digest": sha256(model), "model_run": "run-9"}
+        assert answer.get_response()["parameters"]["model_run"] == "run-9"
         wanted = tritonclient.grpc.InferInput("pixels", rows.shape, "FP32")
         wanted.set_data_from_numpy(rows)
         with tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{grpc}") as other:

@@ -256,6 +256,8 @@ Result<void> write(const Loaded& loaded, const pb::ModelInferRequest& request, c
   response.set_model_version(std::to_string(loaded.version));
   response.set_id(request.id());
   (*response.mutable_parameters())["model_digest"].set_string_param(loaded.digest);
+  if (!loaded.run.empty())
+    (*response.mutable_parameters())["model_run"].set_string_param(loaded.run);
   for (size_t i = 0; i < outputs.size(); ++i) {
     const uint64_t classes = i < parsed.classes.size() ? parsed.classes[i] : 0;
     if (classes == 0) {

@@ -132,6 +132,7 @@ Task<Result<void>> model_metadata(Door& door, const pb::ModelMetadataRequest& re
   for (const auto& info : loaded->model->signature().outputs)
     describe(info, *response.add_outputs());
   (*response.mutable_properties())["model_digest"] = loaded->digest;
+  if (!loaded->run.empty()) (*response.mutable_properties())["model_run"] = loaded->run;
   co_return Result<void>();
 }
 

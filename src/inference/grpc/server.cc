@@ -1,3 +1,4 @@
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/resource_quota.h>
 #include <pthread.h>
@@ -74,6 +75,7 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(Runtime& runtime, Reposito
                                                       GrpcOptions options) {
   TRY(const http::HostPort at, http::parse_host_port(options.address));
   gpr_set_log_function(log_line);
+  google::protobuf::SetLogHandler(nullptr);  // what is no message is told to its sender
   auto state = std::make_unique<State>(runtime, repository, std::move(options));
   const GrpcOptions& wanted = state->door.options;
   grpc::ServerBuilder builder;

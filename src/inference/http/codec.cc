@@ -244,6 +244,18 @@ Result<InferRequest> read_infer(const dom::element& root, std::string_view binar
   return request;
 }
 
+uint64_t memory_of(const InferRequest& request) {
+  uint64_t sum = 0;
+  for (const Bytes& bytes : request.owned) sum += bytes.size();
+  for (const auto& texts : request.texts) {
+    sum += texts.size() * sizeof(std::string);
+    for (const std::string& text : texts) sum += text.size();
+  }
+  for (const TensorView& input : request.inputs)
+    sum += input.texts.size() * sizeof(std::string_view);
+  return sum;
+}
+
 Result<InferRequest> parse_infer(std::string_view body, std::optional<uint64_t> json_size,
                                  const Signature& signature, const Regions* regions) {
   if (json_size && *json_size == 0) return raw_request(body, signature);

@@ -37,6 +37,9 @@ struct InferRequest {
   std::optional<Stages> stages;  // what it tells
 };
 
+// Bytes that it has made beside the body.
+uint64_t memory_of(const InferRequest& request);
+
 // `json_size`: Inference-Header-Content-Length; nullopt: the whole body is JSON. 0: a raw binary
 // request. The body must outlive the request. Checked against the signature: names, datatypes,
 // shapes, sizes. `regions`: where tensors may lie; null: nowhere but in the body.
@@ -46,10 +49,12 @@ Result<InferRequest> parse_infer(std::string_view body, std::optional<uint64_t> 
 struct InferBody {
   std::string bytes;
   std::optional<uint64_t> json_size;  // set where binary tensors follow
+  std::optional<size_t> tail;         // the output whose bytes are to follow `bytes`
 };
-// unsupported: an output that has no JSON form and is not wanted as binary data.
+// unsupported: an output that has no JSON form and is not wanted as binary data. `apart`: the last
+// tensor's bytes may be left to the caller, where there are many.
 Result<InferBody> write_infer(const Loaded& loaded, const InferRequest& request,
-                              const std::vector<Tensor>& outputs);
+                              const std::vector<Tensor>& outputs, bool apart = false);
 
 // Azure ML's scoring bodies: {"data":[[…]]}, {"input_data":[[…]]} or
 // {"input_data":{"columns":…,"data":[[…]]}}, for the one input of a model (unsupported where it has

@@ -13,6 +13,8 @@
 namespace holdfast::inference {
 namespace {
 
+constexpr size_t kApart = 32 << 10;  // bytes; fewer are copied more quickly than sent by themselves
+
 template <class T>
 void append_number(std::string& out, const std::byte* at) {
   T value{};
@@ -163,7 +165,7 @@ void append_elements(std::string& out, const Tensor& tensor) {
 }  // namespace
 
 Result<InferBody> write_infer(const Loaded& loaded, const InferRequest& request,
-                              const std::vector<Tensor>& outputs) {
+                              const std::vector<Tensor>& outputs, bool apart) {
   InferBody body;
   std::string& json = body.bytes;
   json.reserve(1024);
@@ -172,12 +174,12 @@ Result<InferBody> write_infer(const Loaded& loaded, const InferRequest& request,
       "\"");
   if (!request.id.empty()) add(R"(,"id":)", json_text(request.id));
   add(R"(,"parameters":{"model_digest":")", loaded.digest, "\"");
+  if (!loaded.run.empty()) add(R"(,"model_run":)", json_text(loaded.run));
   if (request.stages) {
     for (const auto& [name, us] : *request.stages) add(",\"", name, R"(_us":)", std::to_string(us));
   }
   add(R"(},"outputs":[)");
-  bool any_binary = false;
-  std::vector<const Tensor*> binary;
+  std::vector<size_t> binary;
   for (size_t i = 0; i < outputs.size(); ++i) {
     const Tensor& tensor = outputs[i];
     const bool as_binary =
@@ -192,8 +194,7 @@ Result<InferBody> write_infer(const Loaded& loaded, const InferRequest& request,
           R"(,"shared_memory_offset":)", std::to_string(at.offset),
           R"(,"shared_memory_byte_size":)", std::to_string(at.stored), "}");
     } else if (as_binary) {
-      any_binary = true;
-      binary.push_back(&tensor);
+      binary.push_back(i);
       add(R"(,"parameters":{"binary_data_size":)", std::to_string(binary_size(tensor)), "}");
     } else {
       TRY_VOID(check_json_form(tensor));
@@ -203,9 +204,13 @@ Result<InferBody> write_infer(const Loaded& loaded, const InferRequest& request,
     add("}");
   }
   add("]}");
-  if (!any_binary) return body;
+  if (binary.empty()) return body;
   body.json_size = json.size();
-  for (const Tensor* tensor : binary) append_binary(json, *tensor);
+  if (apart && outputs[binary.back()].data.size() >= kApart) {
+    body.tail = binary.back();
+    binary.pop_back();
+  }
+  for (const size_t i : binary) append_binary(json, outputs[i]);
   return body;
 }
 

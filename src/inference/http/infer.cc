@@ -1,6 +1,6 @@
 #include "inference/classification.h"
 #include "inference/http/codec.h"
-#include "inference/http/decompress.h"
+#include "inference/http/content_coding.h"
 #include "inference/http/known_header.h"
 #include "inference/http/service.h"
 #include "inference/input.h"
@@ -8,8 +8,6 @@
 
 namespace holdfast::inference {
 namespace {
-
-constexpr uint64_t kInferLimit = 64 << 20;
 
 // A request as it was parsed, for the model that it is routed to.
 struct Begun {
@@ -62,25 +60,41 @@ Result<http::Response> finish(Begun& begun, Outputs outputs, RequestTrace* trace
     TRY(outputs[i], classify(outputs[i], parsed.outputs[i].classes));
   }
   if (parsed.timing) parsed.stages = stages_until_now(*begun.options.report, begun.start);
-  TRY(InferBody answer, write_infer(answered, parsed, outputs));
+  TRY(InferBody answer, write_infer(answered, parsed, outputs, true));
   http::Response response(200, answer.json_size ? "application/octet-stream" : "application/json",
                           std::move(answer.bytes));
+  if (answer.tail) response.tail = std::move(outputs[*answer.tail].data);
   if (answer.json_size)
     response.header("Inference-Header-Content-Length", std::to_string(*answer.json_size));
-  response.header("Holdfast-Model-Digest", answered.digest);
+  name_model(answered, response);
   if (parsed.timing)
     response.header("Server-Timing",
                     server_timing(stages_until_now(*begun.options.report, begun.start)));
   return response;
 }
 
-Task<Result<http::Response>> infer(Repository& repository, http::Request& request,
-                                   RequestTrace* trace) {
+std::string_view coding_of(const http::Request& request) {
+  return wanted_coding(request.headers.get_or("Accept-Encoding", ""));
+}
+
+Result<void> pack(std::string_view coding, http::Response& response) {
+  constexpr size_t kWorth = 1 << 10;  // bytes
+  auto& text = std::get<std::string>(response.body);
+  if (coding.empty() || text.size() + response.tail.size() < kWorth) return {};
+  TRY(text, compress(coding, text, response.tail));
+  response.tail.clear();
+  response.header("Content-Encoding", coding);
+  return {};
+}
+
+Task<Result<http::Response>> infer(Repository& repository, BodyMemory& memory,
+                                   http::Request& request, RequestTrace* trace) {
   Begun begun;
   CO_TRY(const int64_t version, parse_version(request.param("version")));
   CO_TRY(Route route, co_await route_to(repository, std::string(request.param("model")), version));
-  CO_TRY(const std::string body, co_await read_body(request));
-  CO_TRY_VOID(begin(request, body, std::move(route), trace, begun));
+  CO_TRY(Body body, co_await read_body(request, memory));
+  CO_TRY_VOID(begin(request, body.bytes, std::move(route), trace, begun));
+  CO_TRY_VOID(body.share.grow(memory_of(begun.parsed)));
   if (begun.loaded->pictures) {
     CO_TRY_VOID(co_await repository.pictures().run(*begun.loaded->pictures, begun.loaded->accepts,
                                                    begun.options.deadline, begun.parsed.inputs,
@@ -88,13 +102,15 @@ Task<Result<http::Response>> infer(Repository& repository, http::Request& reques
   }
   CO_TRY(Outputs outputs, co_await run_routed(repository, begun.route, begun.parsed.inputs,
                                               begun.wanted, begun.options));
-  co_return finish(begun, std::move(outputs), trace);
+  CO_TRY(http::Response answer, finish(begun, std::move(outputs), trace));
+  CO_TRY_VOID(pack(coding_of(request), answer));
+  co_return answer;
 }
 
 std::optional<Result<http::Response>> infer_at_once(Repository& repository,
                                                     const http::Request& request,
                                                     std::string_view body) {
-  if (request.headers.get("Content-Encoding")) return std::nullopt;
+  if (request.headers.get("Content-Encoding") || !coding_of(request).empty()) return std::nullopt;
   Begun begun;
   TRY(const int64_t version, parse_version(request.param("version")));
   auto found = find_quick_route(repository, request.param("model"), version);
@@ -111,6 +127,11 @@ std::optional<Result<http::Response>> infer_at_once(Repository& repository,
 
 }  // namespace
 
+void name_model(const Loaded& loaded, http::Response& response) {
+  response.header("Holdfast-Model-Digest", loaded.digest);
+  if (!loaded.run.empty()) response.header("Holdfast-Model-Run", percent_encode(loaded.run));
+}
+
 http::Response oip_error(const Error& error, const http::Request&) {
   unsigned status = http::status_of(error.code());
   if (error.code() == Code::timed_out) status = 504;
@@ -123,15 +144,6 @@ http::Response oip_error(const Error& error, const http::Request&) {
   // Whole seconds are all that the header can say; a queue empties sooner.
   if (error.code() == Code::unavailable) response.header("Retry-After", "1");
   return response;
-}
-
-Task<Result<std::string>> read_body(http::Request& request) {
-  auto sent = co_await read_all(*request.body, kInferLimit);
-  if (!sent && sent.error().code() == Code::timed_out)
-    co_return fail(Code::timed_out, "slow_body", "the body did not arrive in time");
-  if (!sent) co_return std::unexpected(std::move(sent).error());
-  co_return decompress(request.headers.get_or("Content-Encoding", ""), std::move(*sent),
-                       kInferLimit);
 }
 
 Result<RunOptions> run_options(const http::Request& request, MonoTime start, uint64_t timeout_us,
@@ -166,9 +178,10 @@ Result<LoadedPtr> model_of(Repository& repository, const http::Request& request)
 void mount_infer(http::Router& router, Repository& repository, const ServeOptions& options) {
   for (const char* route :
        {"/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"}) {
-    const auto handler = [&repository, tracer = options.tracer, route](http::Request& request) {
+    const auto handler = [&repository, memory = options.bodies, tracer = options.tracer,
+                          route](http::Request& request) {
       RequestTrace* const trace = begin_trace(tracer, request, route);
-      auto work = infer(repository, request, trace);
+      auto work = infer(repository, *memory, request, trace);
       return trace ? traced(*trace, std::move(work), request) : std::move(work);
     };
     const auto at_once = [&repository](http::Request& request, std::string_view body) {

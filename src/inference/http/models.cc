@@ -67,6 +67,7 @@ struct Models {
     out["outputs"] = tensors(loaded->model->signature().outputs, "datatype", "shape", "");
     json::object parameters;
     parameters["model_digest"] = loaded->digest;
+    if (!loaded->run.empty()) parameters["model_run"] = loaded->run;
     out["parameters"] = std::move(parameters);
     co_return answer(200, out);
   }
@@ -164,10 +165,11 @@ struct Models {
     if (!options.uploads)
       co_return fail(Code::denied, "sending models in is switched off (uploads)");
     CO_TRY(const int64_t version, version_of(request));
-    const bool beside = request.query_value("stage") == "true";
+    Put how{.beside = request.query_value("stage") == "true",
+            .run = std::string(request.query_value("run").value_or(""))};
     CO_TRY(const LoadedPtr loaded,
            co_await repository.put(std::string(request.param("model")), version, *request.body,
-                                   options.max_model, beside));
+                                   options.max_model, std::move(how)));
     json::object out;
     out["name"] = loaded->name;
     out["version"] = std::to_string(loaded->version);

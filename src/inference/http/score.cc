@@ -6,14 +6,15 @@
 namespace holdfast::inference {
 namespace {
 
-Task<Result<http::Response>> score(Repository& repository, http::Request& request,
-                                   RequestTrace* trace) {
+Task<Result<http::Response>> score(Repository& repository, BodyMemory& memory,
+                                   http::Request& request, RequestTrace* trace) {
   const MonoTime start = std::chrono::steady_clock::now();
-  CO_TRY(const std::string body, co_await read_body(request));
+  CO_TRY(Body body, co_await read_body(request, memory));
   CO_TRY(std::string name, scored_model(repository, request));
   CO_TRY(Route route, co_await route_to(repository, std::move(name), 0));
   const LoadedPtr loaded = route.loaded;  // what was parsed refers to it
-  CO_TRY(const InferRequest parsed, parse_rows(body, loaded->model->signature()));
+  CO_TRY(const InferRequest parsed, parse_rows(body.bytes, loaded->model->signature()));
+  CO_TRY_VOID(body.share.grow(memory_of(parsed)));
   const std::vector<std::string> all;
   CO_TRY(RunOptions options, run_options(request, start, 0, 0));
   if (trace) {
@@ -25,9 +26,9 @@ Task<Result<http::Response>> score(Repository& repository, http::Request& reques
   if (trace && route.loaded != loaded) trace->routed(*route.loaded, "");
   CO_TRY(std::string answer, write_rows(outputs));
   http::Response response(200, "application/json", std::move(answer));
-  response.header("Holdfast-Model-Digest", route.loaded->digest)
-      .header("azureml-model-deployment",
-              loaded->name + "-" + std::to_string(route.loaded->version));
+  name_model(*route.loaded, response);
+  response.header("azureml-model-deployment",
+                  loaded->name + "-" + std::to_string(route.loaded->version));
   co_return response;
 }
 
@@ -48,9 +49,10 @@ Result<std::string> scored_model(const Repository& repository, const http::Reque
 }
 
 void mount_score(http::Router& router, Repository& repository, const ServeOptions& options) {
-  const auto handler = [&repository, tracer = options.tracer](http::Request& request) {
+  const auto handler = [&repository, memory = options.bodies,
+                        tracer = options.tracer](http::Request& request) {
     RequestTrace* const trace = begin_trace(tracer, request, "/score");
-    auto work = score(repository, request, trace);
+    auto work = score(repository, *memory, request, trace);
     return trace ? traced(*trace, std::move(work), request) : std::move(work);
   };
   router.add("POST", "/score", http::Role::anonymous, handler);

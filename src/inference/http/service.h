@@ -2,6 +2,7 @@
 // /score and /swagger.json, our own.
 #pragma once
 
+#include "inference/http/body.h"
 #include "inference/repository.h"
 #include "inference/traces/tracer.h"
 #include "net/http/router.h"
@@ -18,6 +19,8 @@ struct ServeOptions {
   http::Role admin = http::Role::anonymous;  // what changing models needs
   Tracer* tracer = nullptr;                  // null: nothing is traced
   const DriftMonitor* drift = nullptr;       // null: requests are not compared with profiles
+  // Of infer requests and /score.
+  std::shared_ptr<BodyMemory> bodies = std::make_shared<BodyMemory>();
 };
 
 // {"error":"…"} with the protocol's status.
@@ -37,8 +40,8 @@ void mount_openapi(http::Router& router, Repository& repository, const ServeOpti
 void mount_statistics(http::Router& router, Repository& repository, const ServeOptions& options);
 void mount_control(http::Router& router, Repository& repository, const ServeOptions& options);
 
-// The body, decompressed; timed_out with the reason "slow_body" where it did not come in time.
-Task<Result<std::string>> read_body(http::Request& request);
+// Headers that say which model has answered: its digest, and its run, percent-encoded.
+void name_model(const Loaded& loaded, http::Response& response);
 // The priority, and the deadline from the parameter `timeout_us` (0: none) and the header
 // Holdfast-Timeout-Ms, whichever is earlier, counted from `start`. invalid_argument.
 Result<RunOptions> run_options(const http::Request& request, MonoTime start, uint64_t timeout_us,

@@ -120,6 +120,7 @@ AttributeList attributes_of(const TracedRequest& request) {
     out.text("holdfast.model.name", request.model);
     out.text("holdfast.model.version", std::to_string(request.version));
     out.text("holdfast.model.digest", request.digest);
+    if (!request.run.empty()) out.text("holdfast.model.run", request.run);
   }
   if (!request.id.empty()) out.text("holdfast.request.id", request.id);
   return out;

@@ -25,8 +25,8 @@ struct TracedRequest {
   std::string_view call;  // literal: a route's pattern, or a gRPC method with its service
   WallTime started{};
   MonoTime start{}, end{};
-  std::string model, digest, engine, id;  // id: the client's
-  int64_t version = 0;                    // 0: no model was found
+  std::string model, digest, run, engine, id;  // id: the client's
+  int64_t version = 0;                         // 0: no model was found
   // Of the answer: an HTTP status, a gRPC status by number; 0 of HTTP: nobody was answered.
   int status = 0;
   std::string error;            // its message; "": none

@@ -69,6 +69,7 @@ void RequestTrace::routed(const Loaded& loaded, std::string_view id) {
   request_.model = loaded.name;
   request_.version = loaded.version;
   request_.digest = loaded.digest;
+  request_.run = loaded.run;
   request_.engine = loaded.model->platform();
   request_.id = id;
 }

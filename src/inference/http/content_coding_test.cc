@@ -1,4 +1,4 @@
-#include "inference/http/decompress.h"
+#include "inference/http/content_coding.h"
 
 #include <gtest/gtest.h>
 #include <zlib.h>
@@ -31,6 +31,23 @@ TEST(Decompress, BothKindsComeBackWhole) {
   }
   EXPECT_EQ(decompress("", "as it is", kLimit).value(), "as it is");
   EXPECT_EQ(decompress("identity", "as it is", kLimit).value(), "as it is");
+}
+
+TEST(Compress, ComesBackInTwoPartsAsInOne) {
+  const std::string first(70'000, 'a'), second = "b" + std::string(70'000, 'c');
+  for (const auto& [one, two] : {std::pair(first, second), {first, ""}, {"", second}, {"", ""}}) {
+    for (const char* coding : {"gzip", "deflate"})
+      EXPECT_EQ(decompress(coding, compress(coding, one, as_bytes(two)).value(), kLimit).value(),
+                one + two);
+  }
+  EXPECT_EQ(compress("gzip", "", {})->substr(0, 2), "\x1f\x8b");
+}
+
+TEST(Compress, IsForThoseWhoAskForOneCoding) {
+  EXPECT_EQ(wanted_coding(" GZIP "), "gzip");
+  EXPECT_EQ(wanted_coding("deflate"), "deflate");
+  for (const char* other : {"", "*", "br", "gzip, deflate", "gzip;q=0", "identity"})
+    EXPECT_EQ(wanted_coding(other), "") << other;
 }
 
 TEST(Decompress, ABombStopsAtTheLimit) {
