@@ -1,6 +1,6 @@
 # Holdfast's one-word commands. `make demo` and `make test` do all the set-up they need.
 #   make demo                    the main loop on real data (KEEP=1 leaves it running)
-#   make test [SUITE=unit|contract|system|clients|blob|faults|check]
+#   make test [SUITE=unit|contract|system|clients|blob|inference|faults|check]
 #   make bench [BENCH=loop|blob|blob.get_4k]   ratios against peers and physical limits
 #   make faults [SUITE=kill] [SEED=1] [N=50] [BREAK=fsync]   the long fault campaigns; BREAK: a broken build that must be found out
 #   make fuzz [TARGET=infer] [SECONDS=60]      libFuzzer over what comes from outside

@@ -8,7 +8,7 @@ import urllib.request
 import numpy
 import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton
-from serve_support import Serve, scale_model
+from serve_support import Serve, anonymous, scale_model
 
 MODEL = "swapped"
 
@@ -34,12 +34,6 @@ def _ask(serve: Serve, door, stop: threading.Event, verdict: dict) -> None:
                 verdict["answered"] += 1  # one counter a thread would be exact; this one is a lower bound
             except Exception as error:  # noqa: BLE001: each is a failed request, whatever it is
                 verdict["failures"].append(str(error))
-
-
-def _memory(serve: Serve) -> int:
-    with open(f"/proc/{serve.process.pid}/smaps_rollup", encoding="ascii") as rollup:
-        # Its own alone: shares of libraries change as other servers start and end.
-        return next(int(line.split()[1]) << 10 for line in rollup if line.startswith("Anonymous:"))
 
 
 def swap_run(serve: Serve, count: int, seed: int, told=lambda text: None) -> dict:
@@ -80,7 +74,7 @@ def swap_run(serve: Serve, count: int, seed: int, told=lambda text: None) -> dic
                         _call(serve, "DELETE", f"/versions/{old}")
                     except urllib.error.HTTPError as error:
                         assert error.code == 404, f"version {old}: {error.code}"
-            verdict["memory"].append(_memory(serve))
+            verdict["memory"].append(anonymous(serve.process.pid))
             if verdict["swaps"] % 50 == 0:
                 told(f"{verdict['swaps']} of {count} swaps, {verdict['answered']} answers, {len(verdict['failures'])} failed, {verdict['memory'][-1] >> 20} MiB")
     finally:

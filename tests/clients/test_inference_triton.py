@@ -1,5 +1,8 @@
 """tritonclient[http], unmodified: health, metadata, tensors of every kind both ways, versions switched under load."""
+import json
 import threading
+import urllib.request
+import zlib
 
 import numpy
 import onnxruntime
@@ -178,6 +181,21 @@ def test_a_wrong_version_is_named(client):
 def test_compressed_bodies(serve, client, algorithm):
     answer = client.infer("digits", [tensor("pixels", serve.digits)], request_compression_algorithm=algorithm)
     assert answer.as_numpy("label").shape == (100,)
+    plain = client.infer("digits", [tensor("pixels", serve.digits)])
+    for binary in (True, False):
+        asked = [triton.InferRequestedOutput("probabilities", binary_data=binary)]
+        packed = client.infer("digits", [tensor("pixels", serve.digits)], outputs=asked, response_compression_algorithm=algorithm)
+        assert (packed.as_numpy("probabilities") == plain.as_numpy("probabilities")).all()
+
+
+@pytest.mark.parametrize("accepted, coded", [("gzip", "gzip"), ("deflate", "deflate"), ("gzip, deflate, br", None), ("gzip;q=0", None), (None, None)])
+def test_answers_are_packed_for_those_who_ask_for_it(serve, accepted, coded):
+    body = json.dumps({"inputs": [{"name": "pixels", "datatype": "FP32", "shape": [100, 64], "data": serve.digits.flatten().tolist()}]}).encode()
+    request = urllib.request.Request(f"http://{serve.address}/v2/models/digits/infer", body, {"Accept-Encoding": accepted} if accepted else {})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        read = answer.read()
+        assert answer.headers["Content-Encoding"] == coded and int(answer.headers["Content-Length"]) == len(read)
+    assert json.loads(zlib.decompress(read, 47) if coded else read)["model_name"] == "digits"
 
 
 def test_load_and_unload(serve, client):
