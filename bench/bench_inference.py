@@ -136,6 +136,26 @@ def bench_loadgen(folder: pathlib.Path) -> None:
         report("inference", f"loadgen_unofficial_{metric}", unit, sides["ours"], "raw ONNX Runtime in the same LoadGen process", sides["raw"])
 
 
+def bench_pipeline(folder: pathlib.Path) -> None:
+    """A pipeline of one step beside the step itself; one of three steps with 600 KB between them beside a client's three requests."""
+    from onnx import TensorProto, helper
+    picture = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 3, 224, 224]) for name in ("x", "y")]
+    relu = helper.make_model(helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "relu", picture[:1], picture[1:]),
+                             opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    (folder / "relu.onnx").write_bytes(relu.SerializeToString())
+    for metric, model, ports, shape, steps in (("pipeline_of_one_mlp", rigs.digits_model(folder), ("pixels", "probabilities"), "t0=1,64", 1),
+                                               ("pipeline_of_three_600k", folder / "relu.onnx", ("x", "y"), "t0=1,3,224,224", 3)):
+        lines = [f"    - {{model: m, inputs: {{{ports[0]}: t{i}}}, outputs: {{{ports[1]}: t{i + 1}}}}}\n" for i in range(steps)]
+        (folder / "pipeline.yaml").write_text(f"pipeline:\n  inputs: [t0]\n  outputs: [t{steps}]\n  steps:\n" + "".join(lines))
+        ours, theirs = [], []
+        with rigs.serve_data(folder / metric, model) as run:
+            rigs.put_model(run["http"], "p", folder / "pipeline.yaml")
+            for _ in range(ROUNDS):
+                ours.append(tuning.load(run, shape, 1, "p")["per_second"])
+                theirs.append(tuning.load(run, shape.replace("t0", ports[0]), 1)["per_second"] / steps)
+        report("inference", metric, "/s", ours, "the same without a pipeline, a request a step", theirs)
+
+
 def bench_idle(folder: pathlib.Path) -> None:
     sizes = []
     for round_ in range(ROUNDS):
@@ -148,7 +168,7 @@ def bench_idle(folder: pathlib.Path) -> None:
 def main() -> None:
     folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=ROOT / "build"))
     parts = {"http": bench_http, "grpc": bench_grpc, "local": bench_local, "loadgen": bench_loadgen, "idle": bench_idle, "mlserver": bench_mlserver, "loading": bench_loading,
-             "tuned": tuning.bench_tuned, "int8": tuning.bench_int8, "saturation": tuning.bench_saturation}
+             "tuned": tuning.bench_tuned, "int8": tuning.bench_int8, "pipeline": bench_pipeline, "saturation": tuning.bench_saturation}
     try:
         for name in sys.argv[1:] or parts:
             parts[name](folder)

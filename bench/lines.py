@@ -7,14 +7,15 @@ import sys
 TARGETS = json.loads((pathlib.Path(__file__).parent / "targets.json").read_text())
 
 
-def report(bench: str, metric: str, unit: str, ours: list[float], peer: str, theirs: list[float] | None = None) -> None:
+def report(bench: str, metric: str, unit: str, ours: list[float], peer: str, theirs: list[float] | None = None, alike: bool = False) -> None:
     """Prints the line of one metric. `ours` and `theirs` are the rounds' figures; their medians are compared.
 
     Without a peer the limit itself stands on the other side: peer is "limit" and theirs the target.
     ratio = ours / theirs. holds is null where there is no target. The spread goes to standard error.
+    `alike`: both sides are the same thing twice, so that every difference is noise: the target's `alike` holds then.
     """
     rule = TARGETS.get(f"{bench}/{metric}", {})
-    target = rule.get("target")
+    target = rule.get("alike" if alike else "target")
     mine = statistics.median(ours)
     other = statistics.median(theirs) if theirs is not None else target
     ratio = mine / other if other else None

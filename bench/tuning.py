@@ -66,9 +66,9 @@ def measure(*words: object) -> dict:
     return json.loads(done.stdout.splitlines()[-1])["result"]
 
 
-def load(run: dict, shape: str, connections: int) -> dict:
+def load(run: dict, shape: str, connections: int, name: str = "m") -> dict:
     url = f"http://{run['http']}"
-    done = measure("bench", "--server", url, "--url", f"{url}/v2/models/m/versions/1", "--name", "m", "--version", 1,
+    done = measure("bench", "--server", url, "--url", f"{url}/v2/models/{name}/versions/1", "--name", name, "--version", 1,
                    "--connections", connections, "--duration", "3s", "--shape", shape)
     if done["errors"]:
         raise SystemExit(f"{done['errors']} errors: {done['error']}")
@@ -84,15 +84,15 @@ def load_local(data: pathlib.Path, run: dict, shape: str, callers: int, calls: i
     return json.loads(subprocess.run([*map(str, command)], check=True, capture_output=True, text=True).stdout)["per_second"]
 
 
-def in_turns(metric: str, our_run: dict, peer: str, their_run: dict, shape: str) -> None:
-    """Two servers of one model, with one caller and with four."""
+def in_turns(metric: str, our_run: dict, peer: str, their_run: dict, shape: str, alike: bool = False) -> None:
+    """Two servers of one model, with one caller and with four. `alike`: with the same settings."""
     ours, theirs = {1: [], 4: []}, {1: [], 4: []}
     for _ in range(ROUNDS):
         for connections in ours:
             ours[connections].append(load(our_run, shape, connections)["per_second"])
             theirs[connections].append(load(their_run, shape, connections)["per_second"])
-    report("inference", f"{metric}_one_caller", "/s", ours[1], peer, theirs[1])
-    report("inference", f"{metric}_saturated", "/s", ours[4], peer, theirs[4])
+    report("inference", f"{metric}_one_caller", "/s", ours[1], peer, theirs[1], alike)
+    report("inference", f"{metric}_saturated", "/s", ours[4], peer, theirs[4], alike)
 
 
 def bench_tuned(folder: pathlib.Path) -> None:
@@ -102,7 +102,8 @@ def bench_tuned(folder: pathlib.Path) -> None:
         chosen = next(row for row in found["candidates"] if row["chosen"])
         print(f"  {name}: {chosen['candidate']}", file=sys.stderr)
         with rigs.serve_data(place / "untuned", path) as usual, rigs.serve_data(place / "tuned", path) as tuned:
-            in_turns(f"tuned_{name}", tuned, "untuned default", usual, shape)
+            alike = chosen["candidate"] == found["candidates"][0]["candidate"]  # the first is what the server does by itself
+            in_turns(f"tuned_{name}", tuned, "untuned default" + ", which is the choice" * alike, usual, shape, alike)
 
 
 def digits(folder: pathlib.Path) -> pathlib.Path:
