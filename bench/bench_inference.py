@@ -1,6 +1,7 @@
 """The inference server's doors beside bare servers and the raw runtime's call, MLServer, LoadGen's scenarios, loading and memory. One run, sides interleaved."""
 import json
 import pathlib
+import re
 import shutil
 import struct
 import subprocess
@@ -17,6 +18,7 @@ from lines import report
 ROUNDS = 5
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
+JSON_DIGIT = json.dumps({"inputs": [{"name": "pixels", "shape": [1, 64], "datatype": "FP32", "data": [0.5] * 64}]}).encode()
 
 
 def load(address: str, request: pathlib.Path, seconds: float) -> dict:
@@ -57,17 +59,36 @@ def bench_http(folder: pathlib.Path) -> None:
         report("inference", f"infer_http_{quantile}_in_place", "us", sides["ours"], "bare Beast server that makes the raw call", sides["in_place"])
 
 
+WRK = """
+wrk.method, wrk.headers["Content-Type"] = "POST", "application/json"
+local file = io.open("{body}", "rb")
+wrk.body = file:read("*a")
+"""
+
+
+def wrk(url: str, script: pathlib.Path) -> float:
+    """Requests a second of sixteen connections of wrk."""
+    out = subprocess.run(["wrk", "--threads", "1", "--connections", "16", "--duration", "3s", "--script", script, url], check=True, capture_output=True, text=True).stdout
+    if "Non-2xx" in out or "Socket errors" in out:
+        raise SystemExit(f"{url}: {out}")
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
+
+
 def bench_mlserver(folder: pathlib.Path) -> None:
-    """Both take the same JSON request of the digits network, from sixteen connections."""
+    """Both take the same JSON request of the digits network, from sixteen connections of our load generator and of wrk."""
     model = rigs.digits_model(folder)
-    body = json.dumps({"inputs": [{"name": "pixels", "shape": [1, 64], "datatype": "FP32", "data": [0.5] * 64}]}).encode()
+    (folder / "digit.json").write_bytes(JSON_DIGIT)
+    (folder / "digit.lua").write_text(WRK.format(body=folder / "digit.json"))
     rates: dict[str, list[float]] = {"ours": [], "mlserver": []}
+    by_wrk: dict[str, list[float]] = {"ours": [], "mlserver": []}
     with rigs.serve(folder / "beside-mlserver", model) as (address, _), rigs.mlserver(folder, model) as peer:
         for round_ in range(ROUNDS):
             for side, where in (("ours", address), ("mlserver", peer)):
-                request = raw("POST", "/v2/models/digits/infer", where, {"Content-Type": "application/json"}, body)
+                request = raw("POST", "/v2/models/digits/infer", where, {"Content-Type": "application/json"}, JSON_DIGIT)
                 rates[side].append(load_http(where, [request], 16, 3, round_, folder)["rate"])
+                by_wrk[side].append(wrk(f"http://{where}/v2/models/digits/infer", folder / "digit.lua"))
     report("inference", "mlp_vs_mlserver", "1/s", rates["ours"], "MLServer", rates["mlserver"])
+    report("inference", "mlp_vs_mlserver_wrk", "1/s", by_wrk["ours"], "MLServer", by_wrk["mlserver"])
 
 
 def bench_loading(folder: pathlib.Path) -> None:

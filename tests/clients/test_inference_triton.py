@@ -39,6 +39,7 @@ def test_health_and_metadata(client):
     assert not client.is_model_ready("digits", "7") and not client.is_model_ready("nobody")
     assert client.get_server_metadata()["name"] == "holdfast-serve"
     assert "binary_tensor_data" in client.get_server_metadata()["extensions"]
+    assert client.get_server_metadata()["limits"] == {"request_bytes": 64 << 20, "all_requests_bytes": 512 << 20, "model_bytes": 2 << 30}
     metadata = client.get_model_metadata("digits")
     assert metadata["versions"] == ["1"] and metadata["inputs"] == [{"name": "pixels", "datatype": "FP32", "shape": [-1, 64]}]
     assert [(o["name"], o["datatype"]) for o in metadata["outputs"]] == [("label", "INT64"), ("probabilities", "FP32")]

@@ -5,8 +5,6 @@
 namespace holdfast::inference {
 namespace {
 
-constexpr uint64_t kInferLimit = 64 << 20;
-
 // Charges what comes when it comes: what is announced may never be sent.
 class ChargedSource final : public ByteSource {
  public:
@@ -41,13 +39,13 @@ Result<void> BodyShare::grow(uint64_t bytes) {
 Task<Result<Body>> read_body(http::Request& request, BodyMemory& memory) {
   Body body{.bytes = {}, .share = BodyShare(memory)};
   ChargedSource source(*request.body, body.share);
-  auto sent = co_await read_all(source, kInferLimit);
+  auto sent = co_await read_all(source, kMostBody);
   if (!sent && sent.error().code() == Code::timed_out)
     co_return fail(Code::timed_out, "slow_body", "the body did not arrive in time");
   CO_TRY(body.bytes, std::move(sent));
   const size_t size = body.bytes.size();
   CO_TRY(body.bytes, decompress(request.headers.get_or("Content-Encoding", ""),
-                                std::move(body.bytes), kInferLimit));
+                                std::move(body.bytes), kMostBody));
   if (body.bytes.size() > size) CO_TRY_VOID(body.share.grow(body.bytes.size() - size));
   co_return body;
 }

@@ -10,12 +10,15 @@
 
 namespace holdfast::inference {
 
+inline constexpr uint64_t kMostBody = 64 << 20;  // bytes of one, also when it is unpacked
+
 // Any thread may call. Outlives its shares.
 class BodyMemory {
  public:
   static constexpr uint64_t kMost = 512 << 20;  // bytes; as the gRPC door has for its messages
 
   explicit BodyMemory(uint64_t most = kMost) : most_(most) {}
+  uint64_t most() const { return most_; }
   uint64_t used() const { return used_.load(std::memory_order_relaxed); }
 
  private:

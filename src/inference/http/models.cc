@@ -212,6 +212,10 @@ struct Models {
     out["name"] = "holdfast-serve";
     out["version"] = options.version;
     out["extensions"] = json::array(kExtensions.begin(), kExtensions.end());
+    // Bytes, so that a client need not find out by 413 and 503.
+    out["limits"] = json::object{{"request_bytes", kMostBody},
+                                 {"all_requests_bytes", options.bodies->most()},
+                                 {"model_bytes", options.max_model}};
     co_return answer(200, out);
   }
   Answer ready(http::Request&) {
