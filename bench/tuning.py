@@ -102,7 +102,7 @@ def bench_tuned(folder: pathlib.Path) -> None:
         chosen = next(row for row in found["candidates"] if row["chosen"])
         print(f"  {name}: {chosen['candidate']}", file=sys.stderr)
         with rigs.serve_data(place / "untuned", path) as usual, rigs.serve_data(place / "tuned", path) as tuned:
-            alike = chosen["candidate"] == found["candidates"][0]["candidate"]  # the first is what the server does by itself
+            alike = chosen["usual"]
             in_turns(f"tuned_{name}", tuned, "untuned default" + ", which is the choice" * alike, usual, shape, alike)
 
 

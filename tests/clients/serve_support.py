@@ -50,12 +50,6 @@ class Serve:
             return error.code, json.load(error)
 
 
-def anonymous(pid: int) -> int:
-    """Bytes of memory that a process has for itself; shares of libraries change as other programs start and end."""
-    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as rollup:
-        return next(int(line.split()[1]) << 10 for line in rollup if line.startswith("Anonymous:"))
-
-
 def _model(nodes, inputs, outputs, initializers=()) -> bytes:
     graph = helper.make_graph(nodes, "g", inputs, outputs, list(initializers))
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)

@@ -8,7 +8,8 @@ import urllib.request
 import numpy
 import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton
-from serve_support import Serve, anonymous, scale_model
+from process_support import anonymous
+from serve_support import Serve, scale_model
 
 MODEL = "swapped"
 

@@ -2,7 +2,6 @@
 import contextlib
 import http.client
 import json
-import resource
 import socket
 import struct
 import time
@@ -12,7 +11,8 @@ import numpy
 import pytest
 import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton
-from serve_support import Serve, anonymous, scale_model, text_model
+from process_support import anonymous, open_files
+from serve_support import Serve, scale_model, text_model
 
 HEAD = b"POST /v2/models/m/infer HTTP/1.1\r\nHost: x\r\n"
 RIGHT = {"name": "x", "datatype": "FP32", "shape": [1, 2]}
@@ -20,20 +20,10 @@ RIGHT = {"name": "x", "datatype": "FP32", "shape": [1, 2]}
 
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory):
-    with many_files(), Serve(tmp_path_factory.mktemp("serve")).running() as running:
+    with open_files(), Serve(tmp_path_factory.mktemp("serve")).running() as running:
         assert running.put("m", 1, scale_model(2))[0] == 201
         assert running.put("t", 1, text_model())[0] == 201
         yield running
-
-
-@contextlib.contextmanager
-def many_files():
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def connect(address: str) -> socket.socket:
@@ -202,7 +192,7 @@ def test_bodies_that_never_end_do_not_take_all_memory(serve):
 def test_ten_thousand_idle_connections(tmp_path, door):
     """They stay, half of them in the middle of a request; who comes on top of them is answered."""
     crowd = []
-    with many_files(), Serve(tmp_path).running() as serve:
+    with open_files(), Serve(tmp_path).running() as serve:
         assert serve.put("m", 1, scale_model(2))[0] == 201
         ask(serve, door)
         try:

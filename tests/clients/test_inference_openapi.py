@@ -107,6 +107,16 @@ def nullable(schema):
     return {key: [item, "null"] if key == "type" and schema.get("x-nullable") else nullable(item) for key, item in schema.items()}
 
 
+def check_example(serve, found: dict, version: str, name: str, path: str, sent: str, answered: str) -> None:
+    """There is one where the model takes one; it fits its schema, and what the server answers fits that of the answer."""
+    body = example(schemas(found)[sent])
+    assert (body is None) == (name in WITHOUT_EXAMPLE)
+    if body is not None:
+        assert fits(found, version, sent, body)
+        status, answer, _ = ask(serve, path, json.dumps(body).encode())
+        assert status == 200 and fits(found, version, answered, answer), answer
+
+
 @pytest.mark.parametrize("version", FORMS)
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_a_models_document_is_valid_and_its_example_is_answered(serve, name, version):
@@ -119,12 +129,7 @@ def test_a_models_document_is_valid_and_its_example_is_answered(serve, name, ver
     for end, schema in (("", "Metadata"), ("/ready", "Ready")):
         status, answer, _ = ask(serve, f"/v2/models/{name}{end}")
         assert status == 200 and fits(found, version, schema, answer)
-    body = example(schemas(found)["InferRequest"])
-    assert (body is None) == (name in WITHOUT_EXAMPLE)
-    if body is not None:
-        assert fits(found, version, "InferRequest", body)
-        status, answer, _ = ask(serve, f"/v2/models/{name}/infer", json.dumps(body).encode())
-        assert status == 200 and fits(found, version, "InferResponse", answer), answer
+    check_example(serve, found, version, name, f"/v2/models/{name}/infer", "InferRequest", "InferResponse")
 
 
 @pytest.mark.parametrize("version", FORMS)
@@ -140,12 +145,7 @@ def test_swagger_describes_score_and_its_example_is_answered(serve, name, versio
     post = found["paths"]["/score"]["post"]
     which = next(parameter for parameter in post["parameters"] if parameter["name"] == "model")
     assert which["required"] and (which if version == "2" else which["schema"])["enum"] == [name]
-    body = example(schemas(found)["ServiceInput"])
-    assert (body is None) == (name in WITHOUT_EXAMPLE)
-    if body is not None:
-        assert fits(found, version, "ServiceInput", body)
-        status, answer, _ = ask(serve, f"/score?model={name}", json.dumps(body).encode())
-        assert status == 200 and fits(found, version, "ServiceOutput", answer), answer
+    check_example(serve, found, version, name, f"/score?model={name}", "ServiceInput", "ServiceOutput")
 
 
 @pytest.mark.parametrize("version", FORMS)

@@ -1,7 +1,6 @@
 """The same ONNX files, asked of the raw ONNX Runtime, of holdfast-serve and of the model's image under podman: the same answers, bit for bit."""
 import pathlib
 import shutil
-import socket
 import sys
 import time
 
@@ -10,6 +9,7 @@ import onnxruntime
 import pytest
 import tritonclient.grpc
 import tritonclient.http
+from process_support import free_ports
 from registry_support import Http, Podman, sha256
 from serve_support import Serve, digits_model
 
@@ -87,12 +87,6 @@ def podman(tmp_path_factory):
     podman.close()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @needs_podman
 def test_the_models_image_answers_as_the_raw_runtime(case, raw, hub, podman):
     name, model, rows = case
@@ -101,7 +95,7 @@ def test_the_models_image_answers_as_the_raw_runtime(case, raw, hub, podman):
     assert status in (200, 201), body
     image = f"{api.address}/models/{name}:1"
     podman("pull", "--quiet", "--tls-verify=false", "--creds", f"me:{api.token}", image)
-    http, grpc = free_port(), free_port()
+    http, grpc = free_ports(2)
     box = podman("run", "--detach", "--read-only", "--cap-drop=all", "--publish", f"127.0.0.1:{http}:8000", "--publish", f"127.0.0.1:{grpc}:8001", image)
     try:
         deadline = time.monotonic() + 60

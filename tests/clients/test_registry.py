@@ -3,7 +3,6 @@ import json
 import pathlib
 import random
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import pytest
 import tritonclient.grpc
 import tritonclient.http
 from conftest import Hub
+from process_support import free_ports
 from registry_support import MANIFEST, Http, Image, Podman, layer, sha256
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "examples/digits"))
@@ -160,10 +160,7 @@ def test_a_model_image_says_where_it_comes_from_and_moves_only_its_layer(api, mo
 def test_the_model_image_answers_under_podman(api, podman, model):
     status, made = publish(api, "served", 1, model, "?run=run-9")
     assert status in (200, 201), made
-    with socket.socket() as probe, socket.socket() as other:
-        probe.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        port, grpc = probe.getsockname()[1], other.getsockname()[1]
+    port, grpc = free_ports(2)
     name = f"{api.address}/models/served@{made['digest']}"
     podman("pull", "--quiet", "--tls-verify=false", "--creds", f"me:{api.token}", name)
     box = podman("run", "--detach", "--read-only", "--cap-drop=all", "--publish", f"127.0.0.1:{port}:8000",

@@ -1,11 +1,9 @@
 // Files of samples, .npz and .npy.
-#include <sys/mman.h>
-#include <unistd.h>
+#include "inference/measure/npz.h"
 
 #include <cstdlib>
 
-#include "base/files.h"
-#include "inference/measure/npz.h"
+#include "memory_file.h"
 
 using namespace holdfast;
 
@@ -20,11 +18,7 @@ void check(const inference::Tensor& tensor) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const Fd file(::memfd_create("fuzz", MFD_CLOEXEC));
-  if (::ftruncate(file.get(), 0) != 0 ||
-      ::pwrite(file.get(), data, size, 0) != static_cast<ssize_t>(size))
-    std::abort();
-  const std::string path = "/proc/self/fd/" + std::to_string(file.get());
+  const std::string path = memory_file(data, size);
   if (const auto arrays = inference::read_npz(path))
     for (const inference::Tensor& tensor : *arrays) check(tensor);
   if (const auto array = inference::read_npy(path)) check(*array);

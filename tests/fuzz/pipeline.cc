@@ -1,14 +1,12 @@
 // Pipelines as they are sent in, over a model of floats, one of texts and one of two inputs. What
 // is taken runs, and answers as its signature says.
-#include <unistd.h>
+#include "inference/pipeline.h"
 
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 
 #include "inference/fake_engine.h"
 #include "inference/loaded.h"
-#include "inference/pipeline.h"
+#include "memory_file.h"
 
 using namespace holdfast;
 
@@ -16,21 +14,16 @@ namespace {
 
 struct Models {
   Models() {
-    char name[] = "/tmp/fuzz_pipeline.XXXXXX";
-    folder = ::mkdtemp(name);
     put("twice", inference::fake_model(2));
     put("texts", inference::fake_model(1, "input x BYTES -1\noutput y BYTES -1\n"));
     put("both", inference::fake_model(3,
                                       "input a FP32 -1,2\ninput b FP32 4,2\n"
                                       "output c FP32 -1,2\noutput d FP32 4,2\n"));
   }
-  ~Models() { std::filesystem::remove_all(folder); }
   void put(const std::string& name, const std::string& bytes) {
-    const std::string path = folder + "/" + name;
-    std::ofstream(path) << bytes;
     auto loaded = std::make_shared<inference::Loaded>();
     loaded->name = name;
-    loaded->model = std::move(*engine.load(path));
+    loaded->model = std::move(*engine.load(memory_file(bytes.data(), bytes.size())));
     loaded->accepts = loaded->model->signature();
     members.push_back(std::move(loaded));
   }
@@ -40,7 +33,6 @@ struct Models {
     return fail(Code::not_found, "no model '" + name + "'");
   }
   inference::FakeEngine engine;
-  std::string folder;
   std::vector<inference::LoadedPtr> members;
 };
 
@@ -48,9 +40,7 @@ struct Models {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const Models models;
-  const std::string path = models.folder + "/pipeline";
-  std::ofstream(path, std::ios::binary | std::ios::trunc)
-      .write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
+  const std::string path = memory_file(data, size);
   if (!inference::is_pipeline(path)) return 0;
   const auto spec = inference::read_pipeline(path);
   if (!spec) return 0;

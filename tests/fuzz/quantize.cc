@@ -1,20 +1,14 @@
 // ONNX files that tuning is to make one of 8 bits of: what is written can be read again.
-#include <sys/mman.h>
-#include <unistd.h>
+#include "inference/quantize/rewrite.h"
 
 #include <cstdlib>
 
-#include "base/files.h"
-#include "inference/quantize/rewrite.h"
+#include "memory_file.h"
 
 using namespace holdfast;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const Fd file(::memfd_create("fuzz", MFD_CLOEXEC));
-  if (::ftruncate(file.get(), 0) != 0 ||
-      ::pwrite(file.get(), data, size, 0) != static_cast<ssize_t>(size))
-    std::abort();
-  const auto model = inference::read_onnx("/proc/self/fd/" + std::to_string(file.get()));
+  const auto model = inference::read_onnx(memory_file(data, size));
   if (!model) return 0;
   const inference::Constants constants = inference::constants_of(model->graph());
   auto nodes = inference::weighted_nodes(*model, constants);

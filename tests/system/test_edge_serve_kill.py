@@ -2,7 +2,6 @@
 import os
 import pathlib
 import signal
-import socket
 import sys
 import threading
 import time
@@ -15,17 +14,10 @@ from test_edge_flow import Edge, Model, wait_for
 from tritonclient.utils import InferenceServerException
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
+from process_support import free_ports  # noqa: E402
 from serve_support import scale_model  # noqa: E402
 
 KILLS, FACTOR = 5, 3
-
-
-def free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
-    return ports
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What a hostile or broken client sends: names of every sign, lengths that lie, bodies that trickle, blobs of 50,000 blocks."""
 import base64
 import os
-import resource
 import time
 import unicodedata
 import urllib.parse
@@ -12,6 +11,7 @@ from azure.storage.blob import BlobBlock
 
 from blob_support import connect, send, signed_headers
 from conftest import Hub
+from process_support import anonymous, open_files
 
 BLOCK = {"x-ms-blob-type": "BlockBlob"}
 NAMES = ["..", "../x", "a/../b", "./a", "a/.", "a//b", "/lead", "//", "a/b/", ".", " ", "  a  ", "a.", "%2f", "%252e%252e", "a%00b", "CON", "-rf",
@@ -160,10 +160,9 @@ def test_fifty_thousand_different_blocks(account, container):
     assert container.download_blob("many").readall() == b"".join(b"%06d" % number for number in range(50_000))
 
 
+@open_files()
 def test_ten_thousand_connections(tmp_path):
     """All are open at once, and each is answered again and again; so is a client that comes on top of them."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     hub = Hub(tmp_path).start()
     crowd = []
     try:
@@ -192,18 +191,13 @@ def test_ten_thousand_connections(tmp_path):
     finally:
         for socket in crowd:
             socket.close()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert hub.stop() == 0
 
 
 def test_more_stored_files_than_a_shell_lets_a_process_open(tmp_path):
     """Each block of over 256 KiB is a file of its own; all of a blob's are open while it is sent."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
-    try:
+    with open_files(256):
         hub = Hub(tmp_path).start()
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     with hub.create_account().client() as service:
         blob = service.create_container("tests").get_blob_client("files")
         blocks = [os.urandom(64) * 4097 for _ in range(400)]
@@ -212,12 +206,6 @@ def test_more_stored_files_than_a_shell_lets_a_process_open(tmp_path):
         blob.commit_block_list([BlobBlock(f"{number:05}") for number in range(400)])
         assert blob.download_blob().readall() == b"".join(blocks)
     assert hub.stop() == 0
-
-
-def anonymous(pid: int) -> int:
-    """Bytes of memory that a process has for itself."""
-    with open(f"/proc/{pid}/smaps_rollup") as rollup:
-        return next(int(line.split()[1]) << 10 for line in rollup if line.startswith("Anonymous:"))
 
 
 def test_a_thousand_large_uploads_have_bounded_memory(account, hub, container):
