@@ -42,6 +42,8 @@ void survive_lost_peers() {
 }
 
 constexpr uint64_t kPiece = 64 << 10;  // what sendfile sends at a time
+// One call at most sends so much, so that other connections of this thread get their turn.
+constexpr uint64_t kMostAtOnce = 2 << 20;
 
 // While it is held, a plain socket sends whole segments only; then what is left, at once.
 class Cork {
@@ -198,26 +200,48 @@ Task<Result<void>> Stream::write(ByteView first, ByteView second) {
   co_return Result<void>();
 }
 
-Task<Result<void>> Stream::send_file(int fd, uint64_t offset, uint64_t size) {
-  if (ssl_ != nullptr) {
-    std::vector<std::byte> chunk(std::min<uint64_t>(size, 64 << 10));
-    while (size > 0) {
-      const std::span<std::byte> part(chunk.data(), std::min<uint64_t>(size, chunk.size()));
-      CO_TRY_VOID(read_exact(fd, part, offset));
-      CO_TRY_VOID(co_await write_tls(part));
-      offset += part.size();
-      size -= part.size();
-    }
-    co_return Result<void>();
+bool Stream::kernel_tls() const {
+  return ssl_ != nullptr && BIO_get_ktls_send(SSL_get_wbio(ssl_)) != 0;
+}
+
+Task<Result<void>> Stream::copy_file(int fd, uint64_t offset, uint64_t size) {
+  std::vector<std::byte> chunk(std::min<uint64_t>(size, 64 << 10));
+  while (size > 0) {
+    const std::span<std::byte> part(chunk.data(), std::min<uint64_t>(size, chunk.size()));
+    CO_TRY_VOID(read_exact(fd, part, offset));
+    CO_TRY_VOID(co_await write_tls(part));
+    offset += part.size();
+    size -= part.size();
   }
+  co_return Result<void>();
+}
+
+Task<Result<void>> Stream::send_file_tls(int fd, uint64_t offset, uint64_t size) {
+  while (size > 0) {
+    ERR_clear_error();
+    const ossl_ssize_t sent = SSL_sendfile(ssl_, fd, static_cast<off_t>(offset),
+                                           std::min<uint64_t>(size, kMostAtOnce), 0);
+    if (sent == 0) co_return fail(Code::internal, "the file is shorter than its index says");
+    if (sent < 0) {
+      CO_TRY_VOID(co_await wait_tls(-1));
+      continue;
+    }
+    offset += static_cast<uint64_t>(sent);
+    size -= static_cast<uint64_t>(sent);
+  }
+  co_return Result<void>();
+}
+
+Task<Result<void>> Stream::send_file(int fd, uint64_t offset, uint64_t size) {
+  if (kernel_tls()) co_return co_await send_file_tls(fd, offset, size);
+  if (ssl_ != nullptr) co_return co_await copy_file(fd, offset, size);
   // The kernel sends a file in pieces of 64 KiB, which are no whole number of segments: without the
   // cork the rest of each leaves alone, as a packet that costs as much as a full one.
   const Cork cork(size > kPiece ? socket_.native_handle() : -1);
   while (size > 0) {
     auto at = static_cast<off_t>(offset);
-    // One call at most sends 2 MiB, so that other connections of this thread get their turn.
     const ssize_t sent =
-        ::sendfile(socket_.native_handle(), fd, &at, std::min<uint64_t>(size, 2 << 20));
+        ::sendfile(socket_.native_handle(), fd, &at, std::min<uint64_t>(size, kMostAtOnce));
     if (sent > 0) {
       offset += static_cast<uint64_t>(sent);
       size -= static_cast<uint64_t>(sent);

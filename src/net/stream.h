@@ -35,7 +35,8 @@ class Stream {
   Result<size_t> write_now(ByteView first, ByteView second = {});
   // All of both pieces in one system call where the socket takes them.
   Task<Result<void>> write(ByteView first, ByteView second = {});
-  // `size` bytes of `fd` from `offset`: sendfile on plain sockets.
+  // `size` bytes of `fd` from `offset`: by the kernel alone on plain sockets, and with TLS where it
+  // encrypts.
   Task<Result<void>> send_file(int fd, uint64_t offset, uint64_t size);
 
   // Wakes every wait with an error and ends the connection; any state, own executor.
@@ -44,11 +45,15 @@ class Stream {
   // is open.
   bool peer_closed();
   bool tls() const { return ssl_ != nullptr; }
+  // After the handshake: whether the kernel encrypts what is sent.
+  bool kernel_tls() const;
   boost::asio::ip::tcp::socket& socket() { return socket_; }
 
  private:
   Task<Result<void>> handshake();
   Task<Result<void>> write_tls(ByteView bytes);
+  Task<Result<void>> copy_file(int fd, uint64_t offset, uint64_t size);
+  Task<Result<void>> send_file_tls(int fd, uint64_t offset, uint64_t size);
   // Waits until the TLS layer can go on after `outcome`; an error where it cannot.
   Task<Result<void>> wait_tls(int outcome);
 

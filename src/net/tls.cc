@@ -93,6 +93,7 @@ Result<std::shared_ptr<TlsContext>> TlsContext::server(std::string_view certific
                                                        std::string_view private_key_pem,
                                                        std::string_view client_ca_pem) {
   const auto context = make(TLS_server_method());
+  SSL_CTX_set_options(context.get(), SSL_OP_ENABLE_KTLS);  // where the kernel has it
   TRY_VOID(show(context.get(), certificate_chain_pem, private_key_pem));
   std::shared_ptr<TlsContext> made(new TlsContext(context));
   if (client_ca_pem.empty()) return made;
