@@ -155,8 +155,8 @@ def bench_saturation(folder: pathlib.Path) -> None:
             for _ in range(ROUNDS):
                 ours.append(load(run, shape, 4)["per_second"])
                 local.append(load_local(place, run, shape, 4, int(ours[0])))
-                # The raw runtime: its candidates in a process that does nothing else.
-                found = measure("tune", "--model", path, "--budget", "6s", "--shape", shape)
+                # The raw runtime: its candidates in a process that does nothing else, each for some runs at a time.
+                found = measure("tune", "--model", path, "--budget", "20s", "--shape", shape)
                 for row in found["candidates"]:
                     raw.setdefault(row["candidate"], []).append(row.get("per_second", 0))
         # The best by its median: the quickest of each round would be the one that had luck in it.

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +17,17 @@ namespace holdfast {
 
 using Bytes = std::vector<std::byte>;
 using ByteView = std::span<const std::byte>;
+
+// What resize() adds holds anything: for those who write all of it next.
+struct LeaveAsIs : std::allocator<std::byte> {
+  template <class>
+  struct rebind {
+    using other = LeaveAsIs;
+  };
+  void construct(std::byte*) {}
+  void construct(std::byte* at, std::byte value) { *at = value; }
+};
+using RawBytes = std::vector<std::byte, LeaveAsIs>;
 
 inline ByteView as_bytes(std::string_view text) {
   return std::as_bytes(std::span(text));

@@ -17,7 +17,7 @@ bool same_row_shape(const std::vector<int64_t>& one, const std::vector<int64_t>&
 }
 
 template <class T>
-bool close_enough(const Bytes& one, const Bytes& other) {
+bool close_enough(ByteView one, ByteView other) {
   for (size_t at = 0; at + sizeof(T) <= one.size(); at += sizeof(T)) {
     T a{}, b{};
     std::memcpy(&a, one.data() + at, sizeof a);

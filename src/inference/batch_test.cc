@@ -31,7 +31,7 @@ Tensor tensor(const std::vector<float>& values, std::vector<int64_t> shape) {
   return made;
 }
 
-std::vector<float> floats(const Bytes& bytes) {
+std::vector<float> floats(ByteView bytes) {
   std::vector<float> out(bytes.size() / sizeof(float));
   std::memcpy(out.data(), bytes.data(), bytes.size());
   return out;

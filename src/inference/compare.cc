@@ -9,7 +9,7 @@ namespace holdfast::inference {
 namespace {
 
 template <class T>
-std::vector<double> numbers(const Bytes& data) {
+std::vector<double> numbers(ByteView data) {
   std::vector<double> out(data.size() / sizeof(T));
   for (size_t i = 0; i < out.size(); ++i) {
     T value;

@@ -56,7 +56,7 @@ struct Tensor {
   std::string name;
   Datatype type = Datatype::fp32;
   std::vector<int64_t> shape;
-  Bytes data;
+  RawBytes data;
   std::vector<std::string> texts;
 };
 

@@ -29,7 +29,7 @@ Result<TensorInfo> read_tensor(const std::vector<std::string_view>& words) {
 }
 
 template <class T>
-void multiply(Bytes& data, int factor) {
+void multiply(std::span<std::byte> data, int factor) {
   for (size_t at = 0; at + sizeof(T) <= data.size(); at += sizeof(T)) {
     T value{};
     std::memcpy(&value, data.data() + at, sizeof value);

@@ -59,7 +59,7 @@ struct Served {
 };
 
 inline std::vector<float> values_of(const Outcome& outcome) {
-  const Bytes& bytes = outcome.answer.value().at(0).data;
+  const ByteView bytes = outcome.answer.value().at(0).data;
   std::vector<float> out(bytes.size() / sizeof(float));
   std::memcpy(out.data(), bytes.data(), bytes.size());
   return out;

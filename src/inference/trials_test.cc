@@ -188,7 +188,8 @@ TEST_F(TrialsTest, AStuckShadowDelaysNobody) {
     const auto loaded = *repository_->find("m");
     EXPECT_TRUE(loaded);
     const Inputs inputs = {view_};
-    const Outputs outputs = {Tensor{.name = "y", .shape = {1, 2}, .data = Bytes(8)}};
+    const Outputs outputs = {
+        Tensor{.name = "y", .shape = {1, 2}, .data = RawBytes(8, std::byte{0})}};
     if (!repository_->trials().shadow().submit(trial, *repository_->find("m", 2), true, inputs, {},
                                                outputs, {}))
       trial->dropped();

@@ -12,9 +12,9 @@ Task<Result<size_t>> MemorySource::read(std::span<std::byte> into) {
   co_return count;
 }
 
-Task<Result<std::string>> read_all(ByteSource& source, uint64_t limit) {
-  constexpr size_t kMost = 1 << 20;  // made room for at once: what is announced may never come
-  std::string all;
+Task<Result<std::string>> read_all(ByteSource& source, uint64_t limit, size_t before) {
+  constexpr size_t kMost = 4 << 20;  // room made at once: what is announced may never come
+  std::string all(before, '\0');
   size_t step = 4096;
   for (;;) {
     const auto left = source.left();
@@ -27,7 +27,7 @@ Task<Result<std::string>> read_all(ByteSource& source, uint64_t limit) {
            co_await source.read(std::as_writable_bytes(std::span(all.data() + had, step))));
     all.resize(had + count);
     if (count == 0) co_return all;
-    if (all.size() > limit)
+    if (all.size() - before > limit)
       co_return fail(Code::too_large, "the body is larger than " + format_size(limit));
     if (count == step) step = std::min<size_t>(step * 2, kMost);
   }

@@ -32,7 +32,7 @@ class MemorySource final : public ByteSource {
   size_t at_ = 0;
 };
 
-// The rest of `source`; too_large over `limit` bytes.
-Task<Result<std::string>> read_all(ByteSource& source, uint64_t limit);
+// The rest of `source`, behind so many zeros; too_large over `limit` bytes.
+Task<Result<std::string>> read_all(ByteSource& source, uint64_t limit, size_t before = 0);
 
 }  // namespace holdfast

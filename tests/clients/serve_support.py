@@ -95,12 +95,11 @@ def picky_scale_model(factor: float) -> bytes:
                    helper.make_tensor("w", TensorProto.FLOAT, [1], [factor])])
 
 
-def positives_model() -> bytes:
-    """`y` is those of `x` that are over 0: how many, only the values say. `all` is `x` itself."""
-    return _model([helper.make_node("Greater", ["x", "zero"], ["keep"]), helper.make_node("Compress", ["x", "keep"], ["y"]), helper.make_node("Identity", ["x"], ["all"])],
+def places_model() -> bytes:
+    """`at` is where `x` is not 0: at how many places, only the values say. `twice` is twice `x`."""
+    return _model([helper.make_node("NonZero", ["x"], ["at"]), helper.make_node("Add", ["x", "x"], ["twice"])],
                   [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])],
-                  [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["m"]), helper.make_tensor_value_info("all", TensorProto.FLOAT, ["n"])],
-                  [helper.make_tensor("zero", TensorProto.FLOAT, [1], [0.0])])
+                  [helper.make_tensor_value_info("at", TensorProto.INT64, [1, "m"]), helper.make_tensor_value_info("twice", TensorProto.FLOAT, ["n"])])
 
 
 def deep_model(layers: int, width: int = 256) -> bytes:

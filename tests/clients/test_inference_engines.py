@@ -8,7 +8,7 @@ import numpy
 import onnxruntime
 import pytest
 import tritonclient.http as triton
-from serve_support import BIN, Serve, conv_model, positives_model, text_model
+from serve_support import BIN, Serve, conv_model, places_model, text_model
 
 RANDOM = numpy.random.default_rng(5)
 
@@ -56,32 +56,42 @@ def test_answers_as_the_raw_runtime_does(serve):
     client.close()
 
 
-def test_outputs_whose_size_the_values_say(tmp_path):
+def test_outputs_whose_size_the_values_say(serve):
     """The engine foresees an output's shape from the last run with inputs of that shape; here it is another one each time."""
-    with Serve(tmp_path, {"engine": "onnxruntime"}).running() as serve:
-        assert serve.put("net", 1, positives_model())[0] == 201
+    assert serve.put("net", 1, places_model())[0] == 201
+    with contextlib.closing(triton.InferenceServerClient(serve.address)) as client:
+        assert client.get_model_metadata("net")["platform"].startswith(serve.engine)
 
-        def ask_for(row: numpy.ndarray, names=("y", "all")):
-            with contextlib.closing(triton.InferenceServerClient(serve.address)) as client:
-                given = triton.InferInput("x", [len(row)], "FP32")
-                given.set_data_from_numpy(row)
-                answer = client.infer("net", [given], outputs=[triton.InferRequestedOutput(name) for name in names])
-                return [answer.as_numpy(name) for name in names]
+    def ask_for(row: numpy.ndarray, names=("at", "twice")):
+        with contextlib.closing(triton.InferenceServerClient(serve.address)) as client:
+            given = triton.InferInput("x", [len(row)], "FP32")
+            given.set_data_from_numpy(row)
+            answer = client.infer("net", [given], outputs=[triton.InferRequestedOutput(name) for name in names])
+            return [answer.as_numpy(name) for name in names]
 
-        rows = [RANDOM.normal(size=size).astype(numpy.float32) for size in (1, 6, 6, 6, 6, 2, 6, 6)]
-        rows += [-numpy.ones(6, numpy.float32), numpy.ones(6, numpy.float32)]
-        with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            answers = list(pool.map(ask_for, [*rows, *rows]))
-        for row, (positives, everything) in zip([*rows, *rows], answers):
-            assert positives.tolist() == row[row > 0].tolist() and everything.tolist() == row.tolist()
-        assert [len(part) for part in ask_for(rows[-1], ("all",))] == [6]
-        assert serve.put("still", 1, conv_model())[0] == 201
-        for rows_ in (3, 3, 1, 3):
-            pictures = RANDOM.normal(size=(rows_, 3, 16, 16)).astype(numpy.float32)
-            wanted, labels = onnxruntime.InferenceSession(conv_model()).run(None, {"x": pictures})
-            features, label = ask(serve.address, pictures, model="still")
-            numpy.testing.assert_allclose(features, wanted, rtol=1e-4, atol=1e-5)
-            assert (label == labels).all()
+    rows = [RANDOM.integers(0, 2, size).astype(numpy.float32) for size in (1, 6, 6, 6, 6, 2, 6, 6)]
+    rows += [numpy.zeros(6, numpy.float32), numpy.ones(6, numpy.float32), numpy.eye(1, 6, dtype=numpy.float32)[0]]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(ask_for, [*rows, *rows]))
+    for row, (places, twice) in zip([*rows, *rows], answers):
+        assert places.tolist() == [numpy.flatnonzero(row).tolist()] and twice.tolist() == (2 * row).tolist()
+    assert [len(part) for part in ask_for(rows[-1], ("twice",))] == [6]
+
+
+def test_outputs_that_are_foreseen(serve):
+    """Shapes and wanted outputs come again, and change between: what is written straight into one answer is never another's."""
+    model = conv_model()
+    assert serve.put("still", 1, model)[0] == 201
+    raw = onnxruntime.InferenceSession(model)
+    both, kept = ("features", "label"), []
+    for rows, names in [(3, both), (3, both), (3, ("label",)), (3, both), (1, both), (1, both), (3, both), (3, both[::-1]), (3, both[::-1]), (3, both), (3, both)] * 4:
+        pictures = RANDOM.normal(size=(rows, 3, 16, 16)).astype(numpy.float32)
+        wanted = dict(zip(both, raw.run(None, {"x": pictures})))
+        kept.append((names, wanted, ask(serve.address, pictures, names, "still")))
+    for names, wanted, got in kept:
+        for name, values in zip(names, got):
+            assert values.shape == wanted[name].shape
+            numpy.testing.assert_allclose(values, wanted[name], rtol=1e-4, atol=1e-5)
 
 
 def test_only_what_is_used_is_in_memory(serve):

@@ -32,7 +32,7 @@ class Rows {
   }
 
  private:
-  static void append(Bytes& to, const void* from, size_t size) {
+  static void append(RawBytes& to, const void* from, size_t size) {
     const auto* bytes = static_cast<const std::byte*>(from);
     to.insert(to.end(), bytes, bytes + size);
   }

@@ -5,6 +5,8 @@
 namespace holdfast::inference {
 namespace {
 
+constexpr size_t kAligned = alignof(std::max_align_t);  // of memory for large strings
+
 // Charges what comes when it comes: what is announced may never be sent.
 class ChargedSource final : public ByteSource {
  public:
@@ -36,16 +38,17 @@ Result<void> BodyShare::grow(uint64_t bytes) {
   return {};
 }
 
-Task<Result<Body>> read_body(http::Request& request, BodyMemory& memory) {
+Task<Result<Body>> read_body(http::Request& request, BodyMemory& memory, uint64_t json_size) {
   Body body{.bytes = {}, .share = BodyShare(memory)};
+  const std::string_view coding = request.headers.get_or("Content-Encoding", "");
+  if (coding.empty()) body.before = (kAligned - json_size % kAligned) % kAligned;
   ChargedSource source(*request.body, body.share);
-  auto sent = co_await read_all(source, kMostBody);
+  auto sent = co_await read_all(source, kMostBody, body.before);
   if (!sent && sent.error().code() == Code::timed_out)
     co_return fail(Code::timed_out, "slow_body", "the body did not arrive in time");
   CO_TRY(body.bytes, std::move(sent));
   const size_t size = body.bytes.size();
-  CO_TRY(body.bytes, decompress(request.headers.get_or("Content-Encoding", ""),
-                                std::move(body.bytes), kMostBody));
+  CO_TRY(body.bytes, decompress(coding, std::move(body.bytes), kMostBody));
   if (body.bytes.size() > size) CO_TRY_VOID(body.share.grow(body.bytes.size() - size));
   co_return body;
 }

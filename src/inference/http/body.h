@@ -45,10 +45,13 @@ class BodyShare {
 
 struct Body {
   std::string bytes;
+  size_t before = 0;  // of them, what is none of the body
   BodyShare share;
+  std::string_view text() const { return std::string_view(bytes).substr(before); }
 };
-// The body, decompressed. timed_out with the reason "slow_body" where it did not come in time;
-// too_large; unavailable.
-Task<Result<Body>> read_body(http::Request& request, BodyMemory& memory);
+// The body, decompressed; where tensors come behind `json_size` bytes, they lie as an engine can
+// read them. timed_out with the reason "slow_body" where it did not come in time; too_large;
+// unavailable.
+Task<Result<Body>> read_body(http::Request& request, BodyMemory& memory, uint64_t json_size = 0);
 
 }  // namespace holdfast::inference

@@ -36,8 +36,9 @@ http::Request request_of(std::string body, const char* coding = nullptr) {
 }
 
 // Null: `error` says why.
-Task<std::shared_ptr<Body>> read_into(http::Request& request, BodyMemory& memory, Code& error) {
-  auto body = co_await read_body(request, memory);
+Task<std::shared_ptr<Body>> read_into(http::Request& request, BodyMemory& memory, Code& error,
+                                      uint64_t json_size = 0) {
+  auto body = co_await read_body(request, memory, json_size);
   if (!body) error = body.error().code();
   co_return body ? std::make_shared<Body>(std::move(*body)) : nullptr;
 }
@@ -64,6 +65,19 @@ TEST(BodyMemory, CountsABodyAsItIsReadAndUnpacked) {
   ASSERT_TRUE(body);
   EXPECT_EQ(body->bytes, text);
   EXPECT_EQ(memory.used(), 9'000u);
+}
+
+TEST(ReadBody, PutsTensorsBehindTheirHeaderWhereAnEngineCanReadThem) {
+  BodyMemory memory;
+  const std::string text(10'000, 'x');
+  Code error{};
+  for (uint64_t json_size = 0; json_size < 40; ++json_size) {
+    http::Request request = request_of(text);
+    const auto body = run_task(read_into(request, memory, error, json_size));
+    ASSERT_TRUE(body);
+    EXPECT_EQ(body->text(), text);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(body->text().data() + json_size) % 16, 0u) << json_size;
+  }
 }
 
 }  // namespace

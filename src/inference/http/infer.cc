@@ -34,11 +34,11 @@ Result<std::optional<uint64_t>> json_size_of(const http::Request& request) {
 }
 
 // `body` must stay.
-Result<void> begin(const http::Request& request, std::string_view body, Route route,
-                   RequestTrace* trace, Begun& begun) {
+Result<void> begin(const http::Request& request, std::string_view body,
+                   std::optional<uint64_t> json_size, Route route, RequestTrace* trace,
+                   Begun& begun) {
   begun.loaded = route.loaded;
   begun.route = std::move(route);
-  TRY(const auto json_size, json_size_of(request));
   InferRequest& parsed = begun.parsed;
   TRY(parsed, parse_known(begun.loaded, body, json_size));
   begun.wanted.reserve(parsed.outputs.size());
@@ -92,8 +92,9 @@ Task<Result<http::Response>> infer(Repository& repository, BodyMemory& memory,
   Begun begun;
   CO_TRY(const int64_t version, parse_version(request.param("version")));
   CO_TRY(Route route, co_await route_to(repository, std::string(request.param("model")), version));
-  CO_TRY(Body body, co_await read_body(request, memory));
-  CO_TRY_VOID(begin(request, body.bytes, std::move(route), trace, begun));
+  CO_TRY(const auto json_size, json_size_of(request));
+  CO_TRY(Body body, co_await read_body(request, memory, json_size.value_or(0)));
+  CO_TRY_VOID(begin(request, body.text(), json_size, std::move(route), trace, begun));
   CO_TRY_VOID(body.share.grow(memory_of(begun.parsed)));
   if (begun.loaded->pictures) {
     CO_TRY_VOID(co_await repository.pictures().run(*begun.loaded->pictures, begun.loaded->accepts,
@@ -117,7 +118,8 @@ std::optional<Result<http::Response>> infer_at_once(Repository& repository,
   if (!found) return std::nullopt;
   TRY(Route route, *std::move(found));
   if (route.loaded->pictures) return std::nullopt;
-  TRY_VOID(begin(request, body, std::move(route), nullptr, begun));
+  TRY(const auto json_size, json_size_of(request));
+  TRY_VOID(begin(request, body, json_size, std::move(route), nullptr, begun));
   auto outputs =
       run_at_once(repository, begun.route, begun.parsed.inputs, begun.wanted, begun.options);
   if (!outputs) return std::nullopt;

@@ -13,7 +13,7 @@ Task<Result<http::Response>> score(Repository& repository, BodyMemory& memory,
   CO_TRY(std::string name, scored_model(repository, request));
   CO_TRY(Route route, co_await route_to(repository, std::move(name), 0));
   const LoadedPtr loaded = route.loaded;  // what was parsed refers to it
-  CO_TRY(const InferRequest parsed, parse_rows(body.bytes, loaded->model->signature()));
+  CO_TRY(const InferRequest parsed, parse_rows(body.text(), loaded->model->signature()));
   CO_TRY_VOID(body.share.grow(memory_of(parsed)));
   const std::vector<std::string> all;
   CO_TRY(RunOptions options, run_options(request, start, 0, 0));

@@ -26,8 +26,8 @@ std::vector<int64_t> likely_shape(const TensorInfo& info) {
 }
 
 template <class T, class Draw>
-Bytes fill(uint64_t count, Draw draw) {
-  Bytes out(count * sizeof(T));
+RawBytes fill(uint64_t count, Draw draw) {
+  RawBytes out(count * sizeof(T));
   for (uint64_t i = 0; i < count; ++i) {
     const T value = draw();
     std::memcpy(out.data() + i * sizeof(T), &value, sizeof value);
@@ -36,7 +36,7 @@ Bytes fill(uint64_t count, Draw draw) {
 }
 
 // Numbers of 0 to 1; whole ones are 0 or 1, which are indices in most tables.
-Bytes random_data(Datatype type, uint64_t count, std::mt19937_64& random) {
+RawBytes random_data(Datatype type, uint64_t count, std::mt19937_64& random) {
   std::uniform_real_distribution<double> real(0, 1);
   switch (type) {
     case Datatype::fp32:
@@ -50,7 +50,7 @@ Bytes random_data(Datatype type, uint64_t count, std::mt19937_64& random) {
       break;
   }
   const size_t size = size_of(type);
-  Bytes out(count * size);
+  RawBytes out(count * size, std::byte{0});
   for (uint64_t i = 0; i < count; ++i) out[i * size] = std::byte(random() & 1);
   return out;
 }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "inference/onnxruntime/known_shapes.h"
+#include "inference/known_shapes.h"
 #include "inference/onnxruntime/library.h"
 
 namespace holdfast::inference {

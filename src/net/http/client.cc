@@ -141,9 +141,10 @@ Task<Result<ClientResponse>> exchange(const ClientRequest& request, const Url& u
                                       bool& answered) {
   wire->timed_out = false;
   wire->expect_within(wire, request.timeout);
-  const uint64_t length = request.file ? request.file->size : request.body.size();
-  const std::string head = request_head(request, url, length);
-  const ByteView body = request.file ? ByteView() : as_bytes(request.body);
+  const ByteView bytes = request.lent.empty() ? as_bytes(request.body) : request.lent;
+  const ByteView body = request.file ? ByteView() : bytes;
+  const std::string head =
+      request_head(request, url, request.file ? request.file->size : body.size());
   auto sent = co_await wire->stream.write(as_bytes(head), body);
   if (sent && request.file)
     sent = co_await wire->stream.send_file(request.file->fd->get(), request.file->offset,

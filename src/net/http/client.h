@@ -32,7 +32,8 @@ class ClientRequest {
   std::string url;  // http://host:port/path?query, already encoded
   Headers headers;  // host and content-length are the client's
   std::string body;
-  std::optional<FileRange> file;             // sent in place of body
+  ByteView lent;  // sent in place of body, without a copy; stays until the call ends
+  std::optional<FileRange> file;             // sent in place of both
   std::chrono::milliseconds timeout{30000};  // for head of the response, each attempt
   unsigned retries = 0;  // on unavailable, timed_out and 502/503/504; body is resent
 };

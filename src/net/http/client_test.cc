@@ -35,6 +35,10 @@ struct HttpClient : testing::Test {
                  co_return Response(200, "text/plain",
                                     numbers(parse_u64(request.param("size")).value_or(0)));
                });
+    router.add("POST", "/echo", Role::anonymous, [](Request& request) -> Task<Result<Response>> {
+      CO_TRY(std::string body, co_await read_all(*request.body, 1 << 20));
+      co_return Response(200, "text/plain", std::move(body));
+    });
     router.add("GET", "/flaky", Role::anonymous, [this](Request&) { return flaky(); });
     router.add("GET", "/never", Role::anonymous, [this](Request&) { return never(); });
   }
@@ -60,6 +64,22 @@ TEST_F(HttpClient, OneConnectionServesManyRequests) {
   const auto peers = run_task(several(server.url("/peer"), 20));
   ASSERT_TRUE(peers);
   for (const auto& peer : *peers) EXPECT_EQ(peer, peers->front());
+}
+
+Task<Result<Client::Whole>> lend(std::string url, std::string_view bytes) {
+  Client client;
+  ClientRequest request("POST", std::move(url));
+  request.body = "not this";
+  request.lent = as_bytes(bytes);
+  co_return co_await client.fetch(std::move(request));
+}
+
+TEST_F(HttpClient, SendsWhatItIsLent) {
+  LoopbackServer server(router);
+  const std::string bytes = numbers(300'000);
+  const auto answer = run_task(lend(server.url("/echo"), bytes));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->body, bytes);
 }
 
 Task<Result<std::vector<std::string>>> in_steps(std::string base, std::vector<size_t> sizes,

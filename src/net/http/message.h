@@ -78,7 +78,7 @@ class Response {
   unsigned status = 200;
   Headers headers;  // content-length, date and connection are the server's
   std::variant<std::string, FileRange, FileRanges, StreamBody> body;
-  Bytes tail;  // sent behind a text, without a copy of it
+  RawBytes tail;  // sent behind a text, without a copy of it
   // For HEAD and 304: the length to announce in place of the body's own.
   std::optional<uint64_t> announced_length;
 

@@ -1,4 +1,4 @@
-#include "inference/onnxruntime/known_shapes.h"
+#include "inference/known_shapes.h"
 
 #include <algorithm>
 
