@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "config.h"
+#include "engines.h"
 #include "inference/grpc/service.h"
 #include "inference/http/service.h"
 #include "inference/local/door.h"

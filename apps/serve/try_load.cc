@@ -7,9 +7,7 @@
 #include <cstring>
 
 #include "child.h"
-#include "inference/engine_choice.h"
-#include "inference/onnxruntime/onnxruntime_engine.h"
-#include "inference/openvino/openvino_engine.h"
+#include "engines.h"
 #include "inference/repository.h"
 #include "inference/sandbox/confine.h"
 #include "inference/warm_up.h"
@@ -24,16 +22,6 @@ namespace {
 constexpr uint64_t kOwnMemory = 512 << 20;
 
 }  // namespace
-
-std::unique_ptr<Engine> offer_engines(const std::string& engine, int threads) {
-  std::vector<EngineChoice::Offer> offers;
-  if (engine == "openvino")
-    offers.push_back({.platform = std::string(kOpenVinoPlatform),
-                      .open = [threads] { return open_openvino({.threads = threads}); }});
-  offers.push_back({.platform = std::string(kOnnxRuntimePlatform),
-                    .open = [threads] { return open_onnxruntime({.threads = threads}); }});
-  return std::make_unique<EngineChoice>(std::move(offers));
-}
 
 Result<void> load_confined(const Flags& flags) {
   TRY(const uint64_t threads, number(flags, "threads", 1));

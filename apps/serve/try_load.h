@@ -13,7 +13,4 @@ Result<void> try_load(const ServeConfig& config, const std::string& path);
 // In that process: confines it, loads, runs.
 Result<void> load_confined(const Flags& flags);
 
-// OpenVINO takes most networks, ONNX Runtime every ONNX model. `engine`: the preferred one.
-std::unique_ptr<inference::Engine> offer_engines(const std::string& engine, int threads);
-
 }  // namespace holdfast

@@ -55,7 +55,7 @@ TEST_F(ReadService, AReadAtOnceAnswersAsTheCoroutineDoes) {
     compare(true, x, headers);
   compare(true, "/site1/c/y?" + signature, {});
   compare(true, "/site2/c/x?" + signature, {});
-  compare(true, x.substr(0, x.size() - 5), {});
+  compare(true, x + "A", {});  // another signature
   compare(false, x, {{"Origin", "https://page"}});
   compare(false, x, {{"x-ms-range", "bytes=2-4"}, {"x-ms-range-get-content-md5", "true"}});
   compare(false, "/site1/c/x?si=policy&" + signature, {});

@@ -21,8 +21,8 @@ inline http::Request make_request(std::string method, std::string_view target,
     for (const auto pair : split(target.substr(mark + 1), '&')) {
       const size_t equals = pair.find('=');
       request.query.emplace_back(
-          *percent_decode(pair.substr(0, equals)),
-          equals == std::string_view::npos ? "" : *percent_decode(pair.substr(equals + 1)));
+          percent_decode(pair.substr(0, equals)).value(),
+          equals == std::string_view::npos ? "" : percent_decode(pair.substr(equals + 1)).value());
     }
   }
   request.peer = "127.0.0.1:1234";

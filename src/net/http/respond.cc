@@ -53,8 +53,6 @@ Task<Result<void>> Connection::respond(bool keep_alive) {
   const Request& request = exchange_->request;
   Response& response = exchange_->response;
   expect_within(options_.body_timeout);
-  const bool bodiless = is_bodiless(response);
-  const bool send_body = sends_body(request, response);
   if (auto* text = std::get_if<std::string>(&response.body)) {
     std::string& head = exchange_->head;
     if (head.empty()) head = text_head(request, response, *text, keep_alive);
@@ -62,9 +60,11 @@ Task<Result<void>> Connection::respond(bool keep_alive) {
     const ByteView body = text_body(request, response, *text);
     co_return co_await stream.write(as_bytes(head).subspan(of_head), body.subspan(sent - of_head));
   }
+  const bool send_body = sends_body(request, response);
   if (auto* body = std::get_if<StreamBody>(&response.body)) {
     const bool chunked = !body->size;
-    std::string head = response_head(response, body->size, chunked && !bodiless, keep_alive);
+    std::string head =
+        response_head(response, body->size, chunked && !is_bodiless(response), keep_alive);
     co_return co_await respond_stream(*body, std::move(head), send_body, chunked);
   }
   if (auto* file = std::get_if<FileRange>(&response.body)) {
