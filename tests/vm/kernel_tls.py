@@ -1,6 +1,6 @@
 """`make kernel-tls`: TLS that the kernel encrypts, shown in a virtual machine of Debian's own kernel, as few machines that build have it.
 
-Boots that kernel with nothing in its memory but the hub, its data, the tests of src/net and curl. There a blob comes over TLS 1.3 and 1.2,
+Boots that kernel with nothing in its memory but the hub, its data, the test of TLS streams and curl. There a blob comes over TLS 1.3 and 1.2,
 with and without the kernel's module: its bytes must be those that were stored, and the kernel must count the connections as its own.
 Needs: apt-get install qemu-system-x86 busybox-static cpio
 """
@@ -34,7 +34,7 @@ fetch() {
 fetch "without the kernel's TLS"
 for again in 1 2 3; do for module in /modules/*.ko; do insmod $module 2>/dev/null; done; done
 insmod /tls.ko
-HOLDFAST_KERNEL_TLS=1 /net_test --gtest_color=no --gtest_filter='Stream*'
+HOLDFAST_KERNEL_TLS=1 /identity_test --gtest_color=no --gtest_filter='TlsStream*'
 fetch "with the kernel's TLS"
 cat /proc/net/tls_stat
 poweroff -f
@@ -87,7 +87,7 @@ def main() -> int:
         add_program(root, pathlib.Path(shutil.which("busybox")), "/bin/busybox")
         for command in COMMANDS:
             (root / "bin" / command).symlink_to("busybox")
-        for program, at in ((BUILD / "bin/holdfast-hub", "/hub"), (BUILD / "src/net/net_test", "/net_test"), (pathlib.Path(shutil.which("curl")), "/bin/curl")):
+        for program, at in ((BUILD / "bin/holdfast-hub", "/hub"), (BUILD / "src/identity/identity_test", "/identity_test"), (pathlib.Path(shutil.which("curl")), "/bin/curl")):
             add_program(root, program, at)
         modules = kernel(folder) / "lib/modules"
         shutil.copy(next(modules.rglob("tls.ko")), root / "tls.ko")

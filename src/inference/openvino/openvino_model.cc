@@ -70,7 +70,8 @@ class OpenVinoModel final : public Model {
 
   Result<std::vector<Tensor>> run(const std::vector<TensorView>& inputs,
                                   const std::vector<std::string>& outputs) override {
-    auto room = wants_all(outputs) ? known_.room_for(inputs, outputs) : std::vector<Tensor>();
+    const bool all = wants_all(outputs);
+    auto room = all ? known_.room_for(inputs, outputs) : std::vector<Tensor>();
     if (!room.empty() && run_into(inputs, room)) return room;
     TRY(Request request, take(idle_));
     TRY_VOID(infer(request.get(), inputs, {}));
@@ -81,7 +82,7 @@ class OpenVinoModel final : public Model {
       out.push_back(std::move(tensor));
     }
     if (!room.empty()) known_.give_up();
-    known_.learn(inputs, outputs, out);
+    if (all) known_.learn(inputs, outputs, out);
     give(idle_, std::move(request));
     return out;
   }
@@ -150,8 +151,6 @@ class OpenVinoModel final : public Model {
     return {};
   }
 
-  // One that wrote into an answer still points there: it is used for such runs alone, in which each
-  // of its outputs is set anew.
   bool wants_all(const std::vector<std::string>& outputs) const {
     return outputs.empty() || std::ranges::all_of(signature_.outputs, [&](const TensorInfo& info) {
              return std::ranges::find(outputs, info.name) != outputs.end();
@@ -218,7 +217,10 @@ class OpenVinoModel final : public Model {
   Owned<ov_compiled_model_t> compiled_;
   Signature signature_;
   std::mutex mutex_;
-  std::vector<Request> idle_, lent_;
+  std::vector<Request> idle_;
+  // Those that wrote into an answer still point there: they are used for such runs alone, in which
+  // each of their outputs is set anew.
+  std::vector<Request> lent_;
   KnownShapes known_;
 };
 
